@@ -1,0 +1,27 @@
+package transform
+
+import (
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// treeDecoder decodes a record's value into a tree of Go values: nil, bool, int,
+// int32, int64, float32, float64, string, []byte, time.Time for instants and
+// dates, time.Duration, json.Number or *big.Rat for decimals, []any, and
+// map[string]any for records and maps. A union is the value of its branch.
+//
+// The tree may alias the record. The mapper is done with it before the next call,
+// and never changes it. One goroutine calls at a time.
+type treeDecoder interface {
+	// decodeTree returns a *decodeError where the record is at fault, and a
+	// *RetryError where it cannot be judged now; nothing else.
+	decodeTree(rec *kgo.Record) (any, error)
+}
+
+// decodeError refuses a record as a whole.
+type decodeError struct {
+	Reason Reason
+	// Text is for people: printable, and shortened where it quotes the record.
+	Text string
+}
+
+func (e *decodeError) Error() string { return e.Text }
