@@ -98,9 +98,9 @@ func roundTrip(t *testing.T, r *Receiver, req *http.Request) reply {
 	t.Helper()
 	resp, err := r.RoundTripper().RoundTrip(req)
 	require.NoError(t, err)
-	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
 	return reply{resp.StatusCode, resp.Header.Get("X-Prometheus-Remote-Write-Samples-Written"), string(bytes.TrimSuffix(body, []byte("\n")))}
 }
 

@@ -3,6 +3,7 @@ package receiver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,8 +50,8 @@ func readBody(req *http.Request) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
 	}
-	defer req.Body.Close()
-	return io.ReadAll(req.Body)
+	body, err := io.ReadAll(req.Body)
+	return body, errors.Join(err, req.Body.Close())
 }
 
 func (a Answer) response(req *http.Request) *http.Response {

@@ -169,7 +169,7 @@ func seriesViolations(all []Series) []string {
 func labelViolations(raw []labels.Label, report func(string, ...any)) {
 	named := false
 	for i, l := range raw {
-		named = named || l.Name == labels.MetricName
+		named = named || l.Name == model.MetricNameLabel
 		switch {
 		case i > 0 && l.Name == raw[i-1].Name:
 			report("has the label %q twice", l.Name)
