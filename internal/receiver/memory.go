@@ -39,7 +39,8 @@ func NewMemory(window time.Duration) *Memory {
 }
 
 // Samples returns what a query would: by series, in order of time. Of two samples
-// at one time the one that came in order wins, then the one that came first.
+// at one time the one that came in order wins, then the one that came first; a real
+// TSDB serves either where it has accepted both.
 func (m *Memory) Samples() map[string][]Point {
 	m.mu.Lock()
 	defer m.mu.Unlock()
