@@ -38,13 +38,6 @@ func (c *KafkaConfig) SetDefaults() {
 	setDefault(&c.DialTimeout, 10*time.Second)
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 // UnmarshalYAML reads the section over the values that c already has. A tls key
 // without a value means TLS with the system's certificate authorities: somebody who
 // writes it does not expect plaintext.
