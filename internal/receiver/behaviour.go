@@ -40,18 +40,20 @@ func (b Behaviour) accepts(contentType string, p Protocol) bool {
 	}
 }
 
-// acceptable is Prometheus' reading of a content type: no parameter but proto,
-// and none but the two messages.
+// acceptable is Prometheus' reading of a content type: any parameter, but only the
+// two messages.
 func acceptable(contentType string) bool {
 	media, parameters, _ := strings.Cut(contentType, ";")
 	if media != "" && media != "application/x-protobuf" {
 		return false
 	}
-	switch strings.TrimPrefix(parameters, "proto=") {
-	case "", "prometheus.WriteRequest", "io.prometheus.write.v2.Request":
-		return true
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		key, message, _ := strings.Cut(parameter, "=")
+		if key == "proto" && message != "prometheus.WriteRequest" && message != "io.prometheus.write.v2.Request" {
+			return false
+		}
 	}
-	return false
+	return true
 }
 
 // write deals with a decoded request.

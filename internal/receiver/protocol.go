@@ -15,14 +15,11 @@ type message struct {
 	violations []string
 }
 
-// decode reads a compressed body. What could be said about a body that cannot be
+// decode reads an uncompressed body. What can be said about one that cannot be
 // read is among the violations.
-func decode(p Protocol, compressed []byte) (message, error) {
-	body, err := uncompress(compressed)
-	if err != nil {
-		return message{violations: bodyViolations(compressed)}, err
-	}
+func decode(p Protocol, body []byte) (message, error) {
 	var msg message
+	var err error
 	if p == V2 {
 		msg, err = decodeV2(body)
 	} else {

@@ -80,8 +80,13 @@ func (r *Receiver) read(req *http.Request) (*Request, message, *Answer) {
 	if answer := r.unacceptable(req, q); answer != nil {
 		return q, message{violations: headerViolations(req, q.Protocol)}, answer
 	}
-	msg, err := decode(q.Protocol, body)
-	msg.violations = append(headerViolations(req, q.Protocol), msg.violations...)
+	found := headerViolations(req, q.Protocol)
+	plain, err := uncompress(body)
+	if err != nil {
+		return q, message{violations: append(found, bodyViolations(body)...)}, &Answer{Status: http.StatusBadRequest, Body: err.Error()}
+	}
+	msg, err := decode(q.Protocol, plain)
+	msg.violations = append(found, msg.violations...)
 	if err != nil {
 		return q, msg, r.undecodable(q, err)
 	}

@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -203,7 +202,10 @@ func anyLabels(labels.Labels) error { return nil }
 func metric(ls labels.Labels) string {
 	name := ls.Get(model.MetricNameLabel)
 	rest := labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels()
-	return cmp.Or(name, "") + rest.String()
+	if name != "" && rest.IsEmpty() {
+		return name
+	}
+	return name + rest.String()
 }
 
 // writtenHeader is how a 2.0 receiver shows that it is one.
