@@ -38,6 +38,13 @@ func (c *Config) SetDefaults(pipeline string) {
 	setDefault(&c.StallTimeout, 10*time.Minute)
 }
 
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
 // Validate returns everything that is wrong with a configuration that has its
 // defaults, as *fielderr.Error.
 func (c Config) Validate() []error {
