@@ -166,6 +166,8 @@ func headerProblem(canonical, value string, methods []string) string {
 		return fmt.Sprintf("%s sets this header already: remove one of the two", methods[0])
 	case reserved, canonical == "Retry-Attempt", strings.HasPrefix(canonical, "X-Amz-"):
 		return "the header is reserved: the program sets it itself"
+	case slices.Contains([]string{"Expect", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}, canonical):
+		return "the header belongs to the connection: the HTTP client sets it itself"
 	}
 	return ""
 }
