@@ -59,7 +59,13 @@ func Load(src Source) (*Config, error) {
 	if err := tree.Decode(c); err != nil {
 		found.add("", cleaned(err))
 	}
+	written := zeros(tree, reflect.ValueOf(c).Elem(), "")
 	c.SetDefaults()
+	for _, z := range written {
+		if msg := z.refused(); msg != "" {
+			found.add(z.path, msg)
+		}
+	}
 	c.SetDirectory(filepath.Dir(path))
 	for _, err := range c.Validate() {
 		found.addError(err)
