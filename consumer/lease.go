@@ -28,6 +28,9 @@ type lease struct {
 	// read is the offset after the last record that was polled, or where
 	// polling starts; -1: not known yet.
 	read int64
+	// mapped is the offset after the last record that was mapped into a batch; as read
+	// otherwise.
+	mapped int64
 	// settled is the offset after the last record whose batch has landed; -1: none
 	// in this assignment, and no committed offset.
 	settled int64
@@ -44,8 +47,8 @@ type lease struct {
 	// stop is the offset at which a bounded run ends; -1: none.
 	stop int64
 
-	// eventTime is the newest sample timestamp, in milliseconds, of the record
-	// that was mapped last. 0: none yet.
+	// eventTime is the newest sample timestamp, in milliseconds, of the last record
+	// that gave samples. 0: none yet.
 	eventTime int64
 	// paused says that fetching is paused because the partition is ahead of the
 	// others or has reached its stop.
@@ -57,7 +60,7 @@ type lease struct {
 }
 
 func newLease(p partition, now time.Time) *lease {
-	l := &lease{partition: p, read: -1, settled: -1, logStart: -1, end: -1, stop: -1, lastFetch: now}
+	l := &lease{partition: p, read: -1, mapped: -1, settled: -1, logStart: -1, end: -1, stop: -1, lastFetch: now}
 	l.held.Store(true)
 	return l
 }

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"github.com/kafka2prom/kafka2prom/consumer"
+	"github.com/kafka2prom/kafka2prom/internal/config"
+	"github.com/kafka2prom/kafka2prom/internal/server"
+)
+
+type runCommand struct {
+	configFlag
+	Pipeline []string      `short:"p" placeholder:"NAME" help:"Run only these pipelines (default: all)."`
+	UntilEnd bool          `help:"End when the group has committed everything that was in the topics at the start."`
+	From     string        `placeholder:"T" help:"Replay the records from this time on (included), outside of the pipeline's group: RFC 3339, or back from now such as -6h. Ends by itself."`
+	To       string        `placeholder:"T" help:"Replay the records before this time (excluded)."`
+	Slack    time.Duration `placeholder:"D" default:"-1s" help:"With --to: stop reading that much behind it, instead of reading to the end of the log for records whose timestamps are out of order."`
+	Group    string        `placeholder:"G" help:"With --from or --to: a group of its own, which makes the replay resumable and shareable. It must not be the pipeline's group."`
+	Rate     float64       `placeholder:"N" help:"At most N records per second and pipeline."`
+	Server   string        `placeholder:"ADDR" help:"Listen here instead of server.listen; \"off\": not at all."`
+}
+
+// Run implements the command: config → log → metrics → pipelines → server → run →
+// close in reverse.
+func (r *runCommand) Run(ctx context.Context, env *environment) error {
+	cfg, err := r.load(env)
+	if err != nil {
+		return err
+	}
+	span, err := r.span(cfg, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := r.choose(cfg); err != nil {
+		return err
+	}
+	log, err := newLogger(cfg.Log, env.stderr)
+	if err != nil {
+		return err
+	}
+	defer log.Sync() //nolint:errcheck // Standard error cannot always be synced, and nothing follows.
+	limitMemory(log)
+
+	registry := newRegistry()
+	app, err := newApp(assembly{config: cfg, registry: registry, log: log, span: span})
+	if err != nil {
+		return err
+	}
+	if address := r.address(cfg); address != "" {
+		serve := server.New(registry, programVersion(), log)
+		bound, err := serve.Listen(ctx, address)
+		if err != nil {
+			return err
+		}
+		defer closeServer(serve, log)
+		serve.Watch(app.watched())
+		app.server = serve
+		log.Info("serving /metrics, /status, /-/healthy and /-/ready", zap.Stringer("address", bound))
+	}
+	ctx, stop := withSignals(ctx, log)
+	defer stop()
+	if span.UntilEnd || span.Replay {
+		defer showProgress(app, env, log)()
+	}
+	return app.run(ctx)
+}
+
+// span checks the flags that bound the run.
+func (r *runCommand) span(cfg *config.Config, now time.Time) (consumer.Span, error) {
+	s := consumer.Span{UntilEnd: r.UntilEnd, Replay: r.From != "" || r.To != "", Group: r.Group, Rate: r.Rate, Slack: r.Slack}
+	var err error
+	if r.From != "" {
+		if s.From, err = consumer.ParseTime(r.From, now); err != nil {
+			return s, usage("--from: %v", err)
+		}
+	}
+	if r.To != "" {
+		if s.To, err = consumer.ParseTime(r.To, now); err != nil {
+			return s, usage("--to: %v", err)
+		}
+	}
+	switch {
+	case s.Replay && !s.From.IsZero() && !s.To.IsZero() && !s.From.Before(s.To):
+		return s, usage("--from %s is not before --to %s", s.From.Format(time.RFC3339), s.To.Format(time.RFC3339))
+	case s.Replay && s.UntilEnd:
+		return s, usage("--until-end goes with the pipeline's group, --from and --to go without it; choose one")
+	case s.Group != "" && !s.Replay:
+		return s, usage("--group goes with --from or --to; the pipeline's group is set in the configuration")
+	case s.Rate < 0:
+		return s, usage("--rate %v is negative", s.Rate)
+	}
+	for _, p := range cfg.Pipelines {
+		if s.Group == p.Consumer.Group {
+			return s, usage("--group %s is the group of pipeline %s: a replay would move its offsets", s.Group, p.Name)
+		}
+	}
+	return s, nil
+}
+
+// choose leaves only the pipelines that were asked for.
+func (r *runCommand) choose(cfg *config.Config) error {
+	if len(r.Pipeline) == 0 {
+		return nil
+	}
+	var chosen []config.Pipeline
+	for _, name := range r.Pipeline {
+		p, err := pipelineNamed(cfg, name)
+		if err != nil {
+			return err
+		}
+		chosen = append(chosen, p)
+	}
+	cfg.Pipelines = chosen
+	return nil
+}
+
+func (r *runCommand) address(cfg *config.Config) string {
+	switch r.Server {
+	case "":
+		return cfg.Server.Listen
+	case "off":
+		return ""
+	}
+	return r.Server
+}
+
+// app is the running program: all its pipelines.
+type app struct {
+	pipelines []*pipeline
+	server    *server.Server // Nil without one.
+	log       *zap.Logger
+}
+
+func newApp(a assembly) (*app, error) {
+	built := &app{log: a.log}
+	for _, cfg := range a.config.Pipelines {
+		p, err := a.pipeline(cfg)
+		if err != nil {
+			return nil, err
+		}
+		built.pipelines = append(built.pipelines, p)
+	}
+	return built, nil
+}
+
+func (a *app) watched() []server.Pipeline {
+	list := make([]server.Pipeline, len(a.pipelines))
+	for i, p := range a.pipelines {
+		list[i] = p
+	}
+	return list
+}
+
+// run runs all pipelines until each has ended. The first that fails stops the
+// others in good order: the program ends, and what started it may start it
+// again.
+func (a *app) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	a.notify(ctx)
+	var all sync.WaitGroup
+	for _, p := range a.pipelines {
+		all.Go(func() {
+			if err := p.consumer.Run(ctx); err != nil {
+				a.log.Error("the pipeline failed", zap.String("pipeline", p.name), zap.Error(err))
+				cancel(fmt.Errorf("pipeline %s: %w", p.name, err))
+			}
+		})
+	}
+	all.Wait()
+	if err := context.Cause(ctx); err != nil && !isStop(err) {
+		return err
+	}
+	return nil
+}
+
+// notify tells systemd, where it is there, that the program has started, and from
+// time to time that it is healthy.
+func (a *app) notify(ctx context.Context) {
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		a.log.Warn("telling systemd that the program has started failed", zap.Error(err))
+	}
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 || a.server == nil {
+		return
+	}
+	go func() {
+		tick := time.NewTicker(interval / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-tick.C:
+				if a.server.Healthy(now) == nil {
+					_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // The next one tells.
+				}
+			}
+		}
+	}()
+}
+
+// errStopped is the cause with which a signal ends the run.
+type stopped struct{ signal os.Signal }
+
+func (s stopped) Error() string { return "stopped by " + s.signal.String() }
+
+func isStop(err error) bool {
+	_, ok := err.(stopped) //nolint:errorlint // It is the cause itself.
+	return ok
+}
+
+// withSignals ends the context at the first SIGTERM or SIGINT; the second ends the
+// program at once.
+func withSignals(ctx context.Context, log *zap.Logger) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			log.Info("stopping: what is on the wire may finish; a second signal ends at once", zap.Stringer("signal", s))
+			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+			cancel(stopped{s})
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			log.Warn("stopped at once; what was not committed comes again")
+			os.Exit(exitFailed)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
+
+// limitMemory makes the collector respect the container's memory limit. An explicit
+// GOMEMLIMIT wins.
+func limitMemory(log *zap.Logger) {
+	limit, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(0.9))
+	if err != nil {
+		log.Debug("no memory limit found", zap.Error(err))
+		return
+	}
+	if limit > 0 {
+		log.Info("keeping to the container's memory limit", zap.Int64("bytes", limit))
+	}
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "kafka2prom_build_info", Help: "1, with the version.",
+		ConstLabels: prometheus.Labels{"version": programVersion()},
+	})
+	info.Set(1)
+	registry.MustRegister(info)
+	return registry
+}
+
+func closeServer(s *server.Server, log *zap.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		log.Debug("closing", zap.Error(err))
+	}
+}
+
+func pipelineNamed(cfg *config.Config, name string) (config.Pipeline, error) {
+	var known []string
+	for _, p := range cfg.Pipelines {
+		if p.Name == name {
+			return p, nil
+		}
+		known = append(known, p.Name)
+	}
+	return config.Pipeline{}, usage("there is no pipeline %q; there are %v", name, known)
+}

@@ -1,0 +1,300 @@
+// Package consumer reads records as a member of a consumer group, hands them to
+// the mapper and the writer in batches, and commits a batch's offsets after
+// everything in it has landed.
+//
+// Data flows one way: poll → map → submit → land → dead letters → mark. The poll
+// loop (poll.go) owns the open batch; the settler (settle.go) ranges over the
+// submitted batches in poll order; the callbacks of the group (assign.go) end
+// leases. One mutex guards what they share.
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/kafka2prom/kafka2prom/transform"
+	"github.com/kafka2prom/kafka2prom/writer"
+)
+
+// mapper makes samples from one record at a time. Apply is called by one
+// goroutine; its only error is *transform.RetryError, which means that nothing
+// was appended and the record has to be mapped again. Landed may be called from
+// another goroutine.
+type mapper interface {
+	Apply(rec *kgo.Record, batch uint64, out *transform.Output) (transform.Verdict, error)
+	Landed(batch uint64)
+}
+
+// sink delivers batches. It is implemented by *writer.Writer, which says what
+// each method promises.
+type sink interface {
+	Submit(b *writer.Batch)
+	Fence()
+	Idle() bool
+	Drain(ctx context.Context)
+	Failed() <-chan struct{}
+	Err() error
+}
+
+// Options are what a consumer needs beside its configuration.
+type Options struct {
+	// Pipeline is the name of the pipeline, and Version the program's: both go into
+	// dead letters.
+	Pipeline, Version string
+	Kafka             KafkaConfig
+	Mapper            mapper
+	Writer            sink
+	// BatchSamples is how many samples fill the requests of all shards.
+	BatchSamples int
+	// CountPossiblyStored makes refusals of what may have been stored before a
+	// counted rule instead of dead letters.
+	CountPossiblyStored bool
+	// Span bounds the run; its zero value does not.
+	Span Span
+	// Registerer takes the metrics of the consumer and its clients.
+	Registerer prometheus.Registerer
+	Logger     *zap.Logger
+	// ClientOptions are added to those of every Kafka client.
+	ClientOptions []kgo.Opt
+}
+
+// Consumer is one pipeline's member of its consumer group.
+type Consumer struct {
+	cfg     Config
+	opts    Options
+	log     *zap.Logger
+	client  *kgo.Client  // The group member; made by prepare.
+	side    *kgo.Client  // Asks about topics and offsets, and writes dead letters.
+	admin   *kadm.Client // On side.
+	letters *letterbox   // Nil without a dead-letter topic.
+	metrics *metrics
+	ledger  *ledger
+	span    *span
+	limiter *rate.Limiter // Nil without a rate.
+
+	// slots bounds the batches in memory, the open one included. The poll loop takes a
+	// slot before it polls, so that submitting a batch never blocks; the settler
+	// gives it back.
+	slots chan struct{}
+	// settling carries the submitted batches to the settler, in poll order. It has
+	// room for all of them.
+	settling chan *batch
+	// relag asks for a look at the bounds of the logs now.
+	relag chan struct{}
+
+	mu       sync.Mutex
+	leases   leases
+	start    map[partition]int64 // Committed offsets, as the group's offset fetch brought them.
+	open     *batch              // Nil until a record has come.
+	pending  []run               // Polled, not mapped yet.
+	inFlight []*batch            // Submitted, not settled.
+	numbers  uint64              // The number of the last batch.
+	spare    []transform.Output  // Of settled batches, to be filled again.
+	retryAt  time.Time           // No mapping before: the schema registry is out of reach.
+
+	progress progress
+	stop     context.CancelCauseFunc // Ends consuming; the cause is Run's error.
+	running  atomic.Bool
+}
+
+// errEnded is the cause with which a bounded run ends.
+var errEnded = errors.New("the end of the run is reached")
+
+// New makes a consumer. It connects to nothing.
+func New(cfg Config, opts Options) (*Consumer, error) {
+	c := &Consumer{
+		cfg:      cfg,
+		opts:     opts,
+		log:      opts.Logger,
+		ledger:   newLedger(),
+		slots:    make(chan struct{}, cfg.Batch.InFlight),
+		settling: make(chan *batch, cfg.Batch.InFlight),
+		relag:    make(chan struct{}, 1),
+		leases:   leases{},
+		start:    map[partition]int64{},
+	}
+	if opts.Span.Rate > 0 {
+		c.limiter = rate.NewLimiter(rate.Limit(opts.Span.Rate), max(1, int(opts.Span.Rate/10)))
+	}
+	c.metrics = newMetrics(opts.Registerer, c)
+	if _, err := c.groupOptions(time.Now()); err != nil {
+		return nil, err
+	}
+	if cfg.DeadLetter != nil && cfg.OnError == onErrorDeadLetter {
+		c.letters = newLetterbox(c)
+	}
+	sideOpts, err := c.sideOptions()
+	if err != nil {
+		return nil, err
+	}
+	if c.side, err = kgo.NewClient(sideOpts...); err != nil {
+		return nil, fmt.Errorf("making the Kafka client: %w", err)
+	}
+	c.admin = kadm.NewClient(c.side)
+	return c, nil
+}
+
+// Run consumes until ctx ends, a bounded run has reached its end, or the pipeline
+// cannot go on. Then it drains: what is open is submitted, what is on the wire
+// may finish within the shutdown timeout, what has landed is committed, and the
+// group is left. The error is nil where it was asked to stop or has reached
+// its end.
+func (c *Consumer) Run(ctx context.Context) error {
+	defer c.close()
+	if err := c.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	consuming, stop := context.WithCancelCause(ctx)
+	c.stop = stop
+	defer stop(nil)
+	c.running.Store(true)
+	defer c.running.Store(false)
+
+	// Settling outlives consuming: it ends when the poll loop has closed its channel, or
+	// when the drain gives up.
+	settling, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	var background sync.WaitGroup
+	background.Go(func() { c.settleAll(settling) })
+	background.Go(func() { c.watchBounds(consuming) })
+	background.Go(func() { c.watchWriter(consuming) })
+
+	c.consume(consuming)
+	cause := context.Cause(consuming)
+	c.drain(ctx, cause, giveUp)
+	background.Wait()
+	c.logUncommitted()
+	if errors.Is(cause, errEnded) || ctx.Err() != nil && errors.Is(cause, context.Cause(ctx)) {
+		return nil
+	}
+	return cause
+}
+
+// prepare does what has to be known before the first poll.
+func (c *Consumer) prepare(ctx context.Context) error {
+	if c.letters != nil {
+		if err := c.letters.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	if err := c.resolveSpan(ctx, now); err != nil {
+		return err
+	}
+	clientOpts, err := c.groupOptions(now)
+	if err != nil {
+		return err
+	}
+	if c.client, err = kgo.NewClient(clientOpts...); err != nil {
+		return fmt.Errorf("making the Kafka client: %w", err)
+	}
+	if c.opts.Span.direct() {
+		c.consumeSpan(now)
+	}
+	c.progress.begin(now)
+	return nil
+}
+
+// watchWriter ends consuming when the writer has given up.
+func (c *Consumer) watchWriter(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-c.opts.Writer.Failed():
+		c.stop(c.opts.Writer.Err())
+	}
+}
+
+// drain settles what has been consumed, and commits it.
+func (c *Consumer) drain(ctx context.Context, cause error, giveUp context.CancelFunc) {
+	timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.ShutdownTimeout)
+	defer cancel()
+	c.mu.Lock()
+	c.pending = nil
+	c.submit(closedEnd)
+	close(c.settling)
+	c.mu.Unlock()
+
+	var refused *RefusedError
+	if errors.As(cause, &refused) {
+		// Everything before the refused record is to land, however long it takes; only
+		// another request to stop cuts that short.
+		c.awaitSettled(ctx)
+		timeout, cancel = context.WithTimeout(context.WithoutCancel(ctx), c.cfg.ShutdownTimeout)
+		defer cancel()
+	}
+	c.opts.Writer.Drain(timeout)
+	c.awaitSettled(timeout)
+	giveUp()
+	c.awaitSettled(context.Background())
+	c.commitMarked()
+}
+
+// commitTimeout bounds the commits of a revocation and of the end.
+const commitTimeout = 10 * time.Second
+
+// commitMarked commits what is marked. It is called where the group cannot take
+// partitions away meanwhile: in its own callback, and at the end.
+func (c *Consumer) commitMarked() {
+	if c.opts.Span.direct() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	if err := c.client.CommitMarkedOffsets(ctx); err != nil {
+		c.metrics.commits.WithLabelValues("failed").Inc()
+		c.log.Error("committing offsets failed; the records since the last commit will come again", zap.Error(err))
+		return
+	}
+	c.metrics.commits.WithLabelValues("ok").Inc()
+}
+
+// awaitSettled returns when no batch is in flight, or ctx ends.
+func (c *Consumer) awaitSettled(ctx context.Context) {
+	tick := time.NewTicker(settlePoll)
+	defer tick.Stop()
+	for c.batchesInFlight() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// settlePoll is how often the few places that wait for batches look again.
+const settlePoll = 2 * time.Millisecond
+
+func (c *Consumer) batchesInFlight() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.inFlight)
+}
+
+// logUncommitted says how many records will come again.
+func (c *Consumer) logUncommitted() {
+	n := c.ledger.snapshot()
+	c.log.Info("stopped consuming",
+		zap.Int64("records_consumed", n.consumed),
+		zap.Int64("records_uncommitted", n.abandoned+n.inFlight),
+	)
+}
+
+func (c *Consumer) close() {
+	if c.client != nil {
+		c.client.CloseAllowingRebalance()
+	}
+	c.side.Close()
+}

@@ -1,0 +1,194 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+)
+
+// letterbox writes dead letters. A letter counts as written when all in-sync
+// replicas have acknowledged it; until then the offset that it came from is not
+// committed. A topic that cannot be written holds the pipeline up, like a
+// receiver that is down: loudly, for ever, without loss.
+type letterbox struct {
+	c   *Consumer
+	cfg DeadLetterConfig
+	// maxBytes is the largest batch that the topic takes.
+	maxBytes   atomic.Int32
+	backingOff atomic.Bool
+}
+
+// Dead letters are retried with these pauses.
+const (
+	letterMinBackoff = 100 * time.Millisecond
+	letterMaxBackoff = 10 * time.Second
+	letterTimeout    = 30 * time.Second // One attempt.
+)
+
+// kafkaMaxMessageBytes is Kafka's default of max.message.bytes, with a margin.
+const kafkaMaxMessageBytes = 1_000_000
+
+func newLetterbox(c *Consumer) *letterbox {
+	b := &letterbox{c: c, cfg: *c.cfg.DeadLetter}
+	b.maxBytes.Store(kafkaMaxMessageBytes)
+	return b
+}
+
+// options are those of a producer of dead letters: idempotent, acknowledged by all
+// in-sync replicas, with batches as large as the topic takes.
+func (b *letterbox) options() []kgo.Opt {
+	return []kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return b.maxBytes.Load() }),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.RecordDeliveryTimeout(letterTimeout),
+		kgo.UnknownTopicRetries(-1),
+		kgo.AllowIdempotentProduceCancellation(),
+	}
+}
+
+// prepare makes sure that the topic is there before anything is consumed. It waits
+// for brokers that are out of reach, and fails when the topic is missing and is
+// not to be made.
+func (b *letterbox) prepare(ctx context.Context) error {
+	return b.c.insist(ctx, "looking for the dead-letter topic", b.find)
+}
+
+func (b *letterbox) find(ctx context.Context) error {
+	topics, err := b.c.admin.ListTopics(ctx, b.cfg.Topic)
+	if err != nil {
+		return fmt.Errorf("looking for the dead-letter topic %s: %w", b.cfg.Topic, err)
+	}
+	err = topics[b.cfg.Topic].Err
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		if !b.cfg.Create {
+			return permanent("the dead-letter topic %s does not exist; make it, or set dead_letter.create: true", b.cfg.Topic)
+		}
+		err = b.create(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("preparing the dead-letter topic %s: %w", b.cfg.Topic, err)
+	}
+	b.readLimit(ctx)
+	return nil
+}
+
+func (b *letterbox) create(ctx context.Context) error {
+	partitions, replication := b.cfg.Partitions, b.cfg.Replication
+	if partitions == 0 {
+		partitions = -1
+	}
+	if replication == 0 {
+		replication = -1
+	}
+	resp, err := b.c.admin.CreateTopic(ctx, partitions, replication, nil, b.cfg.Topic)
+	if err == nil {
+		err = resp.Err
+	}
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("creating it: %w", err)
+	}
+	b.c.log.Info("created the dead-letter topic", zap.String("topic", b.cfg.Topic))
+	return nil
+}
+
+// readLimit asks for the topic's limit; where that is not allowed, Kafka's default
+// stays.
+func (b *letterbox) readLimit(ctx context.Context) {
+	configs, err := b.c.admin.DescribeTopicConfigs(ctx, b.cfg.Topic)
+	if err != nil {
+		return
+	}
+	rc, err := configs.On(b.cfg.Topic, nil)
+	if err != nil {
+		return
+	}
+	for _, c := range rc.Configs {
+		if c.Key != "max.message.bytes" || c.Value == nil {
+			continue
+		}
+		if n, err := strconv.ParseInt(*c.Value, 10, 32); err == nil {
+			b.maxBytes.Store(int32(min(max(n, 1<<10), 64<<20)))
+		}
+	}
+}
+
+// write returns when every letter is acknowledged, or ctx ends; it returns the
+// letters that are not. Letters of records that are not held any more are left
+// out: their new owner writes them.
+func (b *letterbox) write(ctx context.Context, letters []letter, held func(*kgo.Record) bool) []letter {
+	backoff := letterMinBackoff
+	for {
+		letters = keepHeld(letters, held)
+		failed, err := b.attempt(ctx, letters)
+		if len(failed) == 0 {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return failed
+		}
+		letters = failed
+		b.c.metrics.deadLetterRetries.Inc()
+		b.c.metrics.retries.warn("writing dead letters failed; nothing behind them is committed until they are written",
+			zap.String("topic", b.cfg.Topic), zap.Int("letters", len(failed)), zap.Error(err))
+		b.backingOff.Store(true)
+		sleep(ctx, backoff)
+		b.backingOff.Store(false)
+		backoff = min(2*backoff, letterMaxBackoff)
+	}
+}
+
+func keepHeld(letters []letter, held func(*kgo.Record) bool) []letter {
+	kept := letters[:0:0]
+	for _, l := range letters {
+		if held(l.record) {
+			kept = append(kept, l)
+		}
+	}
+	return kept
+}
+
+// attempt produces letters once and waits for the acknowledgements. A letter that
+// the topic finds too large is cut down to its coordinates and tried again.
+func (b *letterbox) attempt(ctx context.Context, letters []letter) (failed []letter, err error) {
+	records := make([]*kgo.Record, len(letters))
+	index := make(map[*kgo.Record]int, len(letters))
+	for i := range letters {
+		records[i] = letters[i].dead(b.cfg.Topic, b.c.opts.Pipeline, b.c.opts.Version)
+		index[records[i]] = i
+	}
+	var tooLarge []*kgo.Record
+	for _, res := range b.c.side.ProduceSync(ctx, records...) {
+		l := letters[index[res.Record]]
+		switch {
+		case res.Err == nil:
+			b.c.metrics.deadLetters.WithLabelValues(string(l.refusals[0].Reason)).Inc()
+		case errors.Is(res.Err, kerr.MessageTooLarge):
+			short := truncate(res.Record, l.record)
+			index[short] = index[res.Record]
+			tooLarge = append(tooLarge, short)
+		default:
+			failed, err = append(failed, l), res.Err
+		}
+	}
+	if len(tooLarge) == 0 {
+		return failed, err
+	}
+	for _, res := range b.c.side.ProduceSync(ctx, tooLarge...) {
+		l := letters[index[res.Record]]
+		if res.Err != nil {
+			failed, err = append(failed, l), res.Err
+			continue
+		}
+		b.c.metrics.deadLetters.WithLabelValues(string(l.refusals[0].Reason)).Inc()
+		b.c.metrics.truncated.Inc()
+	}
+	return failed, err
+}
