@@ -1,6 +1,9 @@
 package transform
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -25,3 +28,19 @@ type decodeError struct {
 }
 
 func (e *decodeError) Error() string { return e.Text }
+
+// newDecoder makes the decoder of the configured format; nil: JSON, which the
+// mapper scans itself.
+func newDecoder(cfg *Config, schemas *Schemas) (treeDecoder, error) {
+	if cfg.Format == formatJSON {
+		return nil, nil
+	}
+	if schemas == nil && cfg.SchemaRegistry != nil {
+		return nil, errors.New("making the decoder: the schema registry is configured, but not connected")
+	}
+	decoder, err := newAvroDecoder(cfg.Avro, cfg.Limits, schemas)
+	if err != nil {
+		return nil, fmt.Errorf("making the avro decoder: %w", err)
+	}
+	return decoder, nil
+}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // kind is what a value is, and how it is held.
@@ -41,6 +42,14 @@ type value struct {
 func integerValue(i int64) value { return value{kind: integer, bits: uint64(i)} }
 
 func textValue(s string) value { return value{kind: text, text: s} }
+
+// bytesValue is text that shares the memory of b; nil is missing.
+func bytesValue(b []byte) value {
+	if b == nil {
+		return value{}
+	}
+	return value{kind: text, text: unsafe.String(unsafe.SliceData(b), len(b))}
+}
 
 // treeValue takes one node of a tree as a treeDecoder makes it.
 func treeValue(tree any) value {
@@ -95,6 +104,9 @@ func numberValue(tree any) value {
 
 // absent says that there is nothing to use: the path is missing, or null.
 func (v *value) absent() bool { return v.kind <= null }
+
+// numeric says whether v is a number or a boolean.
+func (v *value) numeric() bool { return v.kind >= boolean && v.kind <= single }
 
 // float is the number that the bits of a double or a single are.
 func (v *value) float() float64 { return math.Float64frombits(v.bits) }

@@ -1,0 +1,164 @@
+package transform
+
+// plan is a set of wanted paths as a trie, with a slot for the value of each. It
+// is walked along a document, so that one pass finds all of them. A mapper owns
+// its plans: filling the slots changes them.
+type plan struct {
+	root  node
+	slots []*value
+	// whole is the value that the plan is walked along. It is always filled.
+	whole value
+	// any says that a path wants all of it, so that it may be of any type.
+	any bool
+}
+
+func newPlan() *plan {
+	p := &plan{}
+	p.root.slot = &p.whole
+	p.slots = append(p.slots, &p.whole)
+	return p
+}
+
+// node is a place in documents at which, or below which, something is wanted.
+type node struct {
+	// slot takes the value that is found here; nil: only values below are wanted.
+	slot *value
+	// seen is the number of the pass that came here last. A second visit in one
+	// pass means that a key on the way is there twice.
+	seen uint64
+
+	keys []string // Of the members that lead on, beside children.
+	// lengths has a bit set for the length of each key, so that most of the
+	// unwanted keys are told by their length.
+	lengths  uint64
+	children []*node
+	index    map[string]*node // Instead of a search, where there are many keys.
+	elements []*node          // By position in an array; nil where nothing is wanted.
+}
+
+// step leads from a value to one inside it: by key where index is negative.
+type step struct {
+	key   string
+	index int
+}
+
+// searchedKeys is the number of keys up to which comparing beats hashing.
+const searchedKeys = 16
+
+// want adds a path and returns its slot, the same one for equal paths.
+func (p *plan) want(steps []step) *value {
+	n := &p.root
+	for _, s := range steps {
+		if s.index < 0 {
+			n = n.addMember(s.key)
+		} else {
+			n = n.addElement(s.index)
+		}
+	}
+	p.any = p.any || len(steps) == 0
+	if n.slot == nil {
+		n.slot = new(value)
+		p.slots = append(p.slots, n.slot)
+	}
+	return n.slot
+}
+
+// reset empties the slots. What they refer to is kept alive until they are filled
+// again.
+func (p *plan) reset() {
+	for _, v := range p.slots {
+		v.kind = missing
+	}
+}
+
+// fits says whether the wanted paths can lead into the value that was walked.
+func (p *plan) fits() bool {
+	return p.any || p.whole.kind == object || p.whole.kind == array && len(p.root.elements) > 0
+}
+
+// wants says for people what fits.
+func (p *plan) wants() string {
+	if len(p.root.elements) > 0 {
+		return "an object or an array"
+	}
+	return "an object"
+}
+
+func (n *node) addMember(key string) *node {
+	if child := n.member(key); child != nil {
+		return child
+	}
+	child := &node{}
+	n.keys = append(n.keys, key)
+	n.children = append(n.children, child)
+	n.lengths |= lengthBit(key)
+	if len(n.keys) > searchedKeys {
+		n.index = make(map[string]*node, len(n.keys))
+		for i, k := range n.keys {
+			n.index[k] = n.children[i]
+		}
+	}
+	return child
+}
+
+func (n *node) addElement(i int) *node {
+	for len(n.elements) <= i {
+		n.elements = append(n.elements, nil)
+	}
+	if n.elements[i] == nil {
+		n.elements[i] = &node{}
+	}
+	return n.elements[i]
+}
+
+// member returns the child under a key, or nil.
+func (n *node) member(key string) *node {
+	if n.lengths&lengthBit(key) == 0 {
+		return nil
+	}
+	if n.index != nil {
+		return n.index[key]
+	}
+	for i, k := range n.keys {
+		if k == key {
+			return n.children[i]
+		}
+	}
+	return nil
+}
+
+func lengthBit(key string) uint64 { return 1 << min(len(key), 63) }
+
+// element returns the child at a position of an array, or nil.
+func (n *node) element(i int) *node {
+	if i >= len(n.elements) {
+		return nil
+	}
+	return n.elements[i]
+}
+
+// walk fills the slots from a tree.
+func (p *plan) walk(tree any) {
+	p.reset()
+	p.root.walk(tree)
+}
+
+func (n *node) walk(tree any) {
+	if n.slot != nil {
+		*n.slot = treeValue(tree)
+	}
+	switch x := tree.(type) {
+	case map[string]any:
+		for i, key := range n.keys {
+			if v, ok := x[key]; ok {
+				n.children[i].walk(v)
+			}
+		}
+	case []any:
+		for i, child := range n.elements[:min(len(n.elements), len(x))] {
+			if child != nil {
+				child.walk(x[i])
+			}
+		}
+	}
+}
