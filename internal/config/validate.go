@@ -69,8 +69,9 @@ func (p Pipeline) Validate() []error {
 		errs = append(errs, fielderr.New("name", "%q: want letters, digits, underscores and hyphens", p.Name))
 	}
 	errs = append(errs, p.Consumer.Validate()...)
-	errs = append(errs, p.Transform().Validate()...)
-	return append(errs, p.Writer().Validate()...)
+	mapping, destination := p.Transform(), p.Writer()
+	errs = append(errs, mapping.Validate()...)
+	return append(errs, destination.Validate()...)
 }
 
 // checkNames finds pipelines that are called the same.
