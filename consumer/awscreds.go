@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,9 +32,6 @@ func (a *AWSConfig) validate() []error {
 	if a.AccessKey != "" && a.Profile != "" {
 		errs = append(errs, fielderr.New("profile", "want one of profile and access_key"))
 	}
-	if a.AccessKey != "" && a.RoleARN != "" && a.Region == "" {
-		errs = append(errs, fielderr.New("region", "assuming a role with an access_key needs the region"))
-	}
 	return fielderr.Under("aws", errs)
 }
 
@@ -47,17 +45,20 @@ func newAWSCredentials(cfg *AWSConfig) (awsCredentials, error) {
 	if cfg == nil {
 		cfg = &AWSConfig{}
 	}
-	sdk := aws.Config{Region: cfg.Region, Credentials: aws.CredentialsProviderFunc(cfg.fixedKeys)}
-	if cfg.AccessKey == "" {
-		var err error
-		sdk, err = config.LoadDefaultConfig(context.Background(),
-			config.WithRegion(cfg.Region), config.WithSharedConfigProfile(cfg.Profile))
-		if err != nil {
-			return awsCredentials{}, fmt.Errorf("loading the AWS configuration: %w", err)
-		}
+	sdk, err := config.LoadDefaultConfig(context.Background(),
+		config.WithRegion(cfg.Region), config.WithSharedConfigProfile(cfg.Profile))
+	if err != nil {
+		return awsCredentials{}, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if cfg.AccessKey != "" {
+		// Set afterwards, since the loader would keep the first answer for ever.
+		sdk.Credentials = aws.CredentialsProviderFunc(cfg.fixedKeys)
 	}
 	if cfg.RoleARN == "" {
 		return awsCredentials{sdk.Credentials}, nil
+	}
+	if sdk.Region == "" {
+		return awsCredentials{}, errors.New("assuming a role needs a region: set kafka.sasl.aws.region, or AWS_REGION in the environment")
 	}
 	role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(sdk), cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = softwareName

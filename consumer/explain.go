@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // explain puts a sentence in front of the errors that wrong settings give: what
@@ -58,7 +57,6 @@ func explainCertificate(err error) string {
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
 		invalid x509.CertificateInvalidError
-		alert   tls.AlertError
 	)
 	switch {
 	case errors.As(err, &unknown):
@@ -67,50 +65,62 @@ func explainCertificate(err error) string {
 		return "has a certificate for another name: use a name that is in it, or set kafka.tls.server_name"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "has a certificate that is not valid now: look at its dates and at the clock"
-	case errors.As(err, &alert):
+	case alerted(err):
 		return "ended the TLS handshake: does it want a client certificate (kafka.tls.cert_file, key_file), of an authority that it trusts?"
 	}
 	return ""
 }
 
-// explainSession is for errors on a connection that stands.
+// explainSession is for errors on a connection that stands. kgo has no types for
+// some of them.
 func (c KafkaConfig) explainSession(err error) string {
-	var (
-		first *kgo.ErrFirstReadEOF
-		alert tls.AlertError
-	)
 	brokers := "the brokers at " + strings.Join(c.Brokers, ", ")
+	text := err.Error()
 	switch {
-	case errors.As(err, &alert):
+	case alerted(err):
 		return "a broker " + explainCertificate(err)
-	// kgo has no type for these two.
-	case strings.Contains(err.Error(), "appear to be a tls alert"):
+	case strings.Contains(text, "appear to be a tls alert"),
+		c.TLS == nil && strings.Contains(text, "immediately during api versions negotiation"):
 		return brokers + " speak TLS on this port: add the section kafka.tls (an empty one is enough), or use the plaintext port"
-	case strings.Contains(err.Error(), "'HTTP' in ascii"):
+	case strings.Contains(text, "'HTTP' in ascii"):
 		return brokers + " speak HTTP on this port: it is not a Kafka listener"
-	case c.SASL != nil && c.refused(err):
-		return fmt.Sprintf("%s refuse the login %s with %s: wrong name, secret or mechanism", brokers, c.SASL.identity(), c.SASL.Mechanism)
-	case errors.Is(err, kerr.UnsupportedSaslMechanism) && c.SASL != nil:
-		return fmt.Sprintf("%s do not offer %s: ask which mechanism this listener has", brokers, c.SASL.Mechanism)
-	case errors.As(err, &first) && c.TLS == nil:
-		return brokers + " hang up: they want TLS (kafka.tls) or a login (kafka.sasl) that is not set"
-	case errors.As(err, &first):
-		return brokers + " hang up: they want a login (kafka.sasl) that is not set"
-	case strings.Contains(err.Error(), "cannot determine the region"):
+	case strings.Contains(text, "cannot determine the region"):
 		return "the name of a broker does not say its AWS region: set AWS_REGION in the environment"
 	case errors.Is(err, context.DeadlineExceeded):
 		return brokers + " do not answer: is this a Kafka listener, and does it want TLS (kafka.tls)?"
+	case c.SASL != nil:
+		return c.explainLogin(brokers, err)
+	case hungUp(err) && c.TLS == nil:
+		return brokers + " hang up: they want TLS (kafka.tls) or a login (kafka.sasl) that is not set"
+	case hungUp(err):
+		return brokers + " hang up: they want a login (kafka.sasl) that is not set"
 	}
 	return ""
 }
 
-// refused says that a broker did not accept the login. Kafka says so; some others
-// hang up.
-func (c KafkaConfig) refused(err error) bool {
-	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.IllegalSaslState) ||
-		strings.Contains(err.Error(), "server sent authentication error") || hungUp(err)
+// explainLogin is for errors of SASL.
+func (c KafkaConfig) explainLogin(brokers string, err error) string {
+	login := fmt.Sprintf("the login %s with %s", c.SASL.identity(), c.SASL.Mechanism)
+	switch {
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return fmt.Sprintf("%s do not offer %s: ask which mechanism this listener has", brokers, c.SASL.Mechanism)
+	case errors.Is(err, kerr.SaslAuthenticationFailed), strings.Contains(err.Error(), "server sent authentication error"):
+		return brokers + " refuse " + login + ": the name or the secret is wrong"
+	case hungUp(err) && c.TLS == nil:
+		return brokers + " hang up at " + login + ": the name or the secret is wrong, or they want TLS (kafka.tls)"
+	case hungUp(err):
+		return brokers + " hang up at " + login + ": the name or the secret is wrong"
+	}
+	return ""
 }
 
+// alerted says that the other side ended TLS, and told so.
+func alerted(err error) bool {
+	var remote *net.OpError
+	return errors.As(err, &remote) && remote.Op == "remote error"
+}
+
+// hungUp says that the other side closed the connection.
 func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }

@@ -28,22 +28,29 @@ func Ping(ctx context.Context, cfg KafkaConfig) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, err
 	}
-	client, err := kgo.NewClient(append(opts, kgo.RequestRetries(0))...)
+	// A request's context alone does not end the handshake of a new connection.
+	client, err := kgo.NewClient(append(opts, kgo.RequestRetries(0), kgo.WithContext(ctx))...)
 	if err != nil {
 		return Cluster{}, fmt.Errorf("making a Kafka client: %w", err)
 	}
 	defer client.Close()
+	fault := func(err error) error {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return cfg.explain(err)
+	}
 	if err := client.Ping(ctx); err != nil {
-		return Cluster{}, cfg.explain(err)
+		return Cluster{}, fault(err)
 	}
 	admin := kadm.NewClient(client)
 	metadata, err := admin.BrokerMetadata(ctx)
 	if err != nil {
-		return Cluster{}, cfg.explain(err)
+		return Cluster{}, fault(err)
 	}
 	versions, err := admin.ApiVersions(ctx)
 	if err != nil {
-		return Cluster{}, cfg.explain(err)
+		return Cluster{}, fault(err)
 	}
 	cluster := Cluster{ID: metadata.Cluster, Brokers: len(metadata.Brokers)}
 	for _, broker := range metadata.Brokers {
@@ -53,7 +60,7 @@ func Ping(ctx context.Context, cfg KafkaConfig) (Cluster, error) {
 		}
 		if answer.Err != nil {
 			return cluster, fmt.Errorf("reaching broker %d where the cluster advertises it, at %s: %w",
-				broker.NodeID, net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port))), cfg.explain(answer.Err))
+				broker.NodeID, net.JoinHostPort(broker.Host, strconv.Itoa(int(broker.Port))), fault(answer.Err))
 		}
 		if cluster.Version == "" {
 			cluster.Version = answer.VersionGuess()
