@@ -1,14 +1,18 @@
 package writer
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	commoncfg "github.com/prometheus/common/config"
-
-	"github.com/kafka2prom/kafka2prom/internal/units"
 	"github.com/prometheus/prometheus/model/relabel"
 	"github.com/prometheus/prometheus/storage/remote/azuread"
 	"github.com/prometheus/sigv4"
+
+	"github.com/kafka2prom/kafka2prom/internal/fielderr"
+	"github.com/kafka2prom/kafka2prom/internal/units"
 )
 
 // Config is the destination of one pipeline and how it is written to.
@@ -61,3 +65,111 @@ type RemoteWriteConfig struct {
 	AzureADConfig       *azuread.AzureADConfig     `yaml:"azuread,omitempty"`
 	HTTPClientConfig    commoncfg.HTTPClientConfig `yaml:",inline"`
 }
+
+// The values of partial_accept, poison_5xx and on_possibly_stored.
+const (
+	partialAuto   = "auto"
+	partialYes    = "yes"
+	partialNo     = "no"
+	poisonBlock   = "block"
+	poisonIsolate = "isolate"
+	storedCount   = "count"
+	storedLetter  = "dead_letter"
+)
+
+// The values of protobuf_message.
+const (
+	messageV1 = "prometheus.WriteRequest"
+	messageV2 = "io.prometheus.write.v2.Request"
+)
+
+// SetDefaults fills in what is not set.
+func (c *Config) SetDefaults() {
+	c.RemoteWrite.setDefaults()
+	c.MaxSamples = cmp.Or(c.MaxSamples, 10000)
+	c.Shards = cmp.Or(c.Shards, 4)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 12*time.Second)
+	c.Retry.MinBackoff = cmp.Or(c.Retry.MinBackoff, 100*time.Millisecond)
+	c.Retry.MaxBackoff = cmp.Or(c.Retry.MaxBackoff, 10*time.Second)
+}
+
+func (c *RemoteWriteConfig) setDefaults() {
+	c.RemoteTimeout = cmp.Or(c.RemoteTimeout, 30*time.Second)
+	c.Protocol = cmp.Or(c.Protocol, protocolAuto)
+	c.PartialAccept = cmp.Or(c.PartialAccept, partialAuto)
+	c.Poison5xx = cmp.Or(c.Poison5xx, poisonBlock)
+	c.OnPossiblyStored = cmp.Or(c.OnPossiblyStored, storedCount)
+	c.MaxRequestBytes = cmp.Or(c.MaxRequestBytes, 8<<20)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 90*time.Second)
+}
+
+// protocol is the one that protocol or protobuf_message asks for; undecided: the
+// receiver decides.
+func (c RemoteWriteConfig) protocol() protocol {
+	switch {
+	case c.Protocol == protocolV1, c.ProtobufMessage == messageV1:
+		return protocol1
+	case c.Protocol == protocolV2, c.ProtobufMessage == messageV2:
+		return protocol2
+	}
+	return undecided
+}
+
+// Validate returns what is wrong, with the paths of the keys as they stand in a
+// pipeline.
+func (c Config) Validate() []error {
+	errs := fielderr.Under("remote_write", c.RemoteWrite.validate())
+	fault := func(wrong bool, path, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fielderr.New(path, format, args...))
+		}
+	}
+	fault(c.MaxSamples < 1, "batch.max_samples", "%d is not possible: want at least 1", c.MaxSamples)
+	fault(c.Shards < 1 || c.Shards > maxShards, "shards", "%d is not possible: want 1 to %d", c.Shards, maxShards)
+	fault(c.ConnectTimeout <= 0, "connect_timeout", "%s is not possible: want more than 0s", c.ConnectTimeout)
+	fault(c.Retry.MinBackoff <= 0, "retry.min_backoff", "%s is not possible: want more than 0s", c.Retry.MinBackoff)
+	fault(c.Retry.MaxBackoff < c.Retry.MinBackoff, "retry.max_backoff", "%s is less than min_backoff, %s", c.Retry.MaxBackoff, c.Retry.MinBackoff)
+	fault(c.Retry.MaxAttempts < 0, "retry.max_attempts", "%d is not possible: want 0 (for ever) or more", c.Retry.MaxAttempts)
+	return errs
+}
+
+// maxShards is far beyond what any receiver wants from one sender.
+const maxShards = 1000
+
+func (c RemoteWriteConfig) validate() []error {
+	var errs []error
+	oneOf := func(path, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			errs = append(errs, fielderr.New(path, "%q is not known: want %s", value, strings.Join(allowed, ", ")))
+		}
+	}
+	switch {
+	case c.URL == nil || c.URL.URL == nil || c.URL.Host == "":
+		errs = append(errs, fielderr.New("url", "want the URL of the receiver, such as http://localhost:9090/api/v1/write"))
+	case c.URL.Scheme != "http" && c.URL.Scheme != "https":
+		errs = append(errs, fielderr.New("url", "%q is no scheme to write to: want http or https", c.URL.Scheme))
+	}
+	oneOf("protocol", c.Protocol, protocolAuto, protocolV1, protocolV2)
+	if c.ProtobufMessage != "" {
+		oneOf("protobuf_message", c.ProtobufMessage, messageV1, messageV2)
+	}
+	if v1, v2 := c.ProtobufMessage == messageV1, c.ProtobufMessage == messageV2; v1 && c.Protocol == protocolV2 || v2 && c.Protocol == protocolV1 {
+		errs = append(errs, fielderr.New("protobuf_message", "%s is not the message of protocol %s: remove one of the two", c.ProtobufMessage, c.Protocol))
+	}
+	oneOf("partial_accept", c.PartialAccept, partialAuto, partialYes, partialNo)
+	oneOf("poison_5xx", c.Poison5xx, poisonBlock, poisonIsolate)
+	oneOf("on_possibly_stored", c.OnPossiblyStored, storedCount, storedLetter)
+	if c.RemoteTimeout <= 0 {
+		errs = append(errs, fielderr.New("remote_timeout", "%s is not possible: want more than 0s", c.RemoteTimeout))
+	}
+	if c.MaxRequestBytes < minRequestBytes {
+		errs = append(errs, fielderr.New("max_request_bytes", "%s is too little for a request: want at least %s", c.MaxRequestBytes, minRequestBytes))
+	}
+	if c.IdleTimeout < 0 {
+		errs = append(errs, fielderr.New("idle_timeout", "%s is not possible: want 0s or more", c.IdleTimeout))
+	}
+	return append(errs, validateAuth(c)...)
+}
+
+// minRequestBytes has room for a sample of a series with many labels.
+const minRequestBytes = units.Bytes(64 << 10)

@@ -1,0 +1,164 @@
+package writer
+
+import (
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/kafka2prom/kafka2prom/transform"
+)
+
+// deliver sends the items and settles them by what the receiver says. False: the
+// writer is being drained, and what is not settled is to be abandoned.
+func (s *shard) deliver(items []item) bool {
+	r := s.send(items)
+	switch j := s.judge(items, r); {
+	case j == settled:
+		return true
+	case j == stopped:
+		return false
+	case r.outcome == tooLarge:
+		return s.halve(items, r)
+	case r.outcome == poisonous:
+		s.hunting = true
+		defer func() { s.hunting = false }()
+		return s.isolate(items, r)
+	}
+	return s.isolate(items, r)
+}
+
+// judgement is what an outcome means for the items of a request.
+type judgement uint8
+
+const (
+	settled judgement = iota // They have been dealt with.
+	faulty                   // Nothing of them is stored, because something in them is at fault.
+	stopped                  // The writer is being drained.
+)
+
+// judge settles the items where the result says enough about them.
+func (s *shard) judge(items []item, r result) judgement {
+	switch r.outcome {
+	case landed:
+		s.written(items)
+		return settled
+	case partial:
+		s.accept(items, r)
+		return settled
+	case abandoned:
+		return stopped
+	case refused:
+		if !s.keepsTheGood(r) {
+			return faulty
+		}
+		s.accept(items, r)
+		return settled
+	}
+	return faulty
+}
+
+// keepsTheGood says whether the receiver has stored the good samples of a request
+// that it has refused. They must not be sent again then: it would refuse them.
+func (s *shard) keepsTheGood(r result) bool {
+	switch s.w.cfg.RemoteWrite.PartialAccept {
+	case partialYes:
+		return true
+	case partialNo:
+		return false
+	}
+	return r.protocol == protocol2 || r.status == http.StatusConflict
+}
+
+// accept settles items of which the receiver has stored a part. It says how many,
+// and may name the series of the others: those are the candidates. Where it names
+// too few, every sample of the request is one.
+func (s *shard) accept(items []item, r result) {
+	count := -1 // Not known.
+	if r.protocol == protocol2 {
+		count = max(r.sent-r.written, 0)
+	}
+	if count == 0 {
+		s.written(items)
+		return
+	}
+	s.complain(items, r)
+	v := verdict{reason: transform.ReasonRefused, text: r.words(), count: count}
+	texts, named := namedSeries(items, r.body)
+	switch {
+	case named == 0 && count < 0:
+		v.count = live(items)
+		s.refuse(items, v)
+	case named < count:
+		v.exact = count == live(items)
+		s.refuse(items, v)
+	default:
+		if count < 0 {
+			v.count = named
+		}
+		v.exact = named == count
+		v.texts = texts
+		s.refuse(takeOut(items, texts), v)
+		s.written(items)
+	}
+}
+
+// takeOut moves the items of the named series out of a request.
+func takeOut(items []item, named map[*transform.Series]string) []item {
+	out := make([]item, 0, len(named))
+	for i := range items {
+		it := &items[i]
+		if _, ok := named[it.Series]; ok && it.batch != nil {
+			out = append(out, *it)
+			it.batch = nil
+		}
+	}
+	return out
+}
+
+// namedSeries finds the series of the items that a body names, with the line that
+// does, and counts their items.
+func namedSeries(items []item, body []byte) (texts map[*transform.Series]string, count int) {
+	byLabels := make(map[string]string)
+	for line := range strings.Lines(string(body)) {
+		for _, labels := range seriesIn(line) {
+			if _, ok := byLabels[labels]; !ok {
+				byLabels[labels] = clean(line)
+			}
+		}
+	}
+	if len(byLabels) == 0 {
+		return nil, 0
+	}
+	texts = make(map[*transform.Series]string, len(byLabels))
+	for i := range items {
+		if text, ok := byLabels[items[i].Series.Encoded]; ok && items[i].batch != nil {
+			texts[items[i].Series] = text
+			count++
+		}
+	}
+	return texts, count
+}
+
+// halve delivers the two halves of a request that is too large for the receiver,
+// and makes the requests to come smaller. Half a request of one sample does not
+// exist: the sample is refused.
+func (s *shard) halve(items []item, r result) bool {
+	if live(items) == 1 {
+		s.refuse(items, verdict{reason: transform.ReasonTooLarge, text: r.words(), exact: true})
+		return true
+	}
+	if r.raw/2 < s.maxBytes {
+		s.maxBytes = r.raw / 2
+		s.log.Info("the receiver wants smaller requests", zap.Int("max_bytes", s.maxBytes), zap.String("receiver", r.words()))
+	}
+	half := len(items) / 2
+	return s.deliver(items[:half]) && s.deliver(items[half:])
+}
+
+// complain says in the log that samples have been refused, now and then.
+func (s *shard) complain(items []item, r result) {
+	if s.w.health.mayComplain() {
+		s.log.Warn("the receiver refuses samples", zap.String("receiver", r.words()), zap.Int("samples_of_the_request", live(items)))
+	}
+}
