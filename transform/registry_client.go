@@ -189,7 +189,7 @@ func (c *closure) add(ctx context.Context, schema sr.Schema, depth int) error {
 		// A version may be deleted while others refer to it.
 		found, err := c.node.client.SchemaByVersion(sr.WithParams(ctx, sr.ShowDeleted), ref.Subject, ref.Version)
 		if err != nil {
-			return c.node.judge(err, fmt.Sprintf("version %d of subject %q, to which it refers,", ref.Version, shortened(ref.Subject)))
+			return c.node.judge(err, fmt.Sprintf("version %d of subject %q, which it needs", ref.Version, shortened(ref.Subject)))
 		}
 		if err := c.add(ctx, found.Schema, depth+1); err != nil {
 			return err
