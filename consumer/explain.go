@@ -18,8 +18,7 @@ import (
 // happened, with which broker, and which key mends it. Any other error is returned
 // as it is. The cause stays in the chain.
 func (c KafkaConfig) explain(err error) error {
-	var dialing *brokerError
-	if errors.As(err, &dialing) {
+	if dialing, ok := errors.AsType[*brokerError](err); ok {
 		if sentence := c.explainDialing(dialing.err); sentence != "" {
 			return fmt.Errorf("broker %s %s (%w)", dialing.addr, sentence, dialing.err)
 		}
@@ -71,8 +70,8 @@ func explainCertificate(err error) string {
 	return ""
 }
 
-// explainSession is for errors on a connection that stands. kgo has no types for
-// some of them.
+// explainSession is for errors on a connection that stands. Some of them have no
+// type in kgo.
 func (c KafkaConfig) explainSession(err error) string {
 	brokers := "the brokers at " + strings.Join(c.Brokers, ", ")
 	text := err.Error()

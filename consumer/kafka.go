@@ -187,14 +187,14 @@ func clientOptions(cfg KafkaConfig) ([]kgo.Opt, error) {
 		// kgo's own default of 5s must not be above the maximum.
 		kgo.MetadataMinAge(min(5*time.Second, cfg.MetadataMaxAge)),
 
-		kgo.FetchMaxBytes(int32(cfg.FetchMaxBytes)),
-		kgo.FetchMaxPartitionBytes(int32(cfg.FetchMaxPartitionBytes)),
+		kgo.FetchMaxBytes(bytes32(cfg.FetchMaxBytes)),
+		kgo.FetchMaxPartitionBytes(bytes32(cfg.FetchMaxPartitionBytes)),
 		kgo.FetchMaxWait(cfg.FetchMaxWait),
 		kgo.MaxConcurrentFetches(cfg.MaxConcurrentFetches),
 		kgo.MaxDecompressBatchBytes(int(cfg.MaxDecompressedBytes)),
 		// A broker exceeds what was asked for where the first batch alone is larger;
 		// and the metadata of a large cluster are no fetch.
-		kgo.BrokerMaxReadBytes(int32(max(minReadBytes, 2*cfg.FetchMaxBytes))),
+		kgo.BrokerMaxReadBytes(bytes32(max(minReadBytes, 2*cfg.FetchMaxBytes))),
 	}
 	if cfg.Rack != "" {
 		opts = append(opts, kgo.Rack(cfg.Rack))
@@ -207,6 +207,11 @@ func clientOptions(cfg KafkaConfig) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(mechanism))
 	}
 	return opts, nil
+}
+
+// bytes32 is for sizes that Validate has bounded.
+func bytes32(size units.Bytes) int32 {
+	return int32(min(size, 1<<30)) //nolint:gosec // It cannot overflow.
 }
 
 var notInVersions = regexp.MustCompile(`[^a-zA-Z0-9.]+`)

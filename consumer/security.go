@@ -89,7 +89,7 @@ func validateTLS(cfg *commoncfg.TLSConfig) []error {
 	return errs
 }
 
-// validate checks the section. encrypted says that the connection has TLS.
+// validate checks the section, for a connection with TLS or without.
 func (s *SASLConfig) validate(encrypted bool) []error {
 	var errs []error
 	switch s.Mechanism {
@@ -188,7 +188,7 @@ func readSecret(secret commoncfg.Secret, file string) (string, error) {
 	if file == "" {
 		return string(secret), nil
 	}
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(file) //nolint:gosec // The path comes from the configuration.
 	if err != nil {
 		return "", fmt.Errorf("reading a secret: %w", err)
 	}

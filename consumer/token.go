@@ -21,7 +21,7 @@ import (
 const tokenTimeout = 10 * time.Second
 
 // extensionKey and extensionValue are what RFC 7628 allows, section 3.1; brokers
-// refuse the login otherwise. auth would replace the token.
+// refuse the login otherwise. The key auth would replace the token.
 var (
 	extensionKey   = regexp.MustCompile(`^[A-Za-z]+$`)
 	extensionValue = regexp.MustCompile(`^[\x21-\x7E \t\r\n]+$`)
@@ -85,7 +85,7 @@ func newTokens(cfg OAuthConfig) *tokens {
 
 // auth is called for each login, of any broker.
 func (t *tokens) auth(context.Context) (oauth.Auth, error) {
-	token, err := t.token()
+	token, err := t.token() //nolint:contextcheck // See sourceFor.
 	return oauth.Auth{Token: token, Extensions: t.cfg.Extensions}, err
 }
 
@@ -106,6 +106,9 @@ func (t *tokens) token() (string, error) {
 
 // sourceFor keeps a token until shortly before it expires, or until the client
 // secret has been changed.
+//
+// The source outlives the login that asks first: its requests are bounded by the
+// client's timeout, not by a context.
 func (t *tokens) sourceFor(secret string) oauth2.TokenSource {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -120,8 +123,6 @@ func (t *tokens) sourceFor(secret string) oauth2.TokenSource {
 		ClientID: t.cfg.ClientID, ClientSecret: secret, TokenURL: t.cfg.TokenURL,
 		Scopes: t.cfg.Scopes, EndpointParams: params,
 	}
-	// The source outlives the login that asks first: its requests are bounded by the
-	// client's timeout, not by a context.
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, t.client)
 	t.secret, t.source = secret, grant.TokenSource(ctx)
 	return t.source

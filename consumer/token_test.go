@@ -53,11 +53,11 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch n := i.asked.Add(1); {
 	case i.body != "" || id != "client" || secret != i.secret:
 		recorder.WriteHeader(http.StatusUnauthorized)
-		fmt.Fprint(recorder, i.body)
+		_, _ = fmt.Fprint(recorder, i.body)
 	case r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "kafka" || r.FormValue("audience") != "brokers":
 		recorder.WriteHeader(http.StatusBadRequest)
 	default:
-		fmt.Fprintf(recorder, `{"access_token":"token-%d","token_type":"Bearer","expires_in":600}`, n)
+		_, _ = fmt.Fprintf(recorder, `{"access_token":"token-%d","token_type":"Bearer","expires_in":600}`, n)
 	}
 	return recorder.Result(), nil
 }

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"time"
@@ -62,9 +63,7 @@ func withHeaders(section *commoncfg.Headers, plain map[string]string) *commoncfg
 	}
 	joined := &commoncfg.Headers{Headers: make(map[string]commoncfg.Header)}
 	if section != nil {
-		for name, header := range section.Headers {
-			joined.Headers[name] = header
-		}
+		maps.Copy(joined.Headers, section.Headers)
 	}
 	for name, value := range plain {
 		joined.Headers[name] = commoncfg.Header{Secrets: []commoncfg.Secret{commoncfg.Secret(value)}}

@@ -166,10 +166,10 @@ func tokenEndpoint(t *testing.T, secret func() string) (*httptest.Server, *atomi
 		if id != "client" || given != secret() || r.FormValue("grant_type") != "client_credentials" ||
 			r.FormValue("scope") != "write push" || r.FormValue("audience") != "metrics" {
 			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprint(w, `{"error":"invalid_client"}`)
+			_, _ = fmt.Fprint(w, `{"error":"invalid_client"}`)
 			return
 		}
-		fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600}`, n)
+		_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600}`, n)
 	}))
 	t.Cleanup(server.Close)
 	return server, &asked
@@ -253,14 +253,14 @@ func isolateAWS(t *testing.T) {
 func signature(header http.Header, path, body, secret string) string {
 	_, fields, _ := strings.Cut(header.Get("Authorization"), " ")
 	parts := map[string]string{}
-	for _, field := range strings.Split(fields, ", ") {
+	for field := range strings.SplitSeq(fields, ", ") {
 		key, value, _ := strings.Cut(field, "=")
 		parts[key] = value
 	}
 	scope := strings.Split(parts["Credential"], "/")[1:] // Date, region, service, aws4_request.
 
 	canonical := "POST\n" + path + "\n\n"
-	for _, name := range strings.Split(parts["SignedHeaders"], ";") {
+	for name := range strings.SplitSeq(parts["SignedHeaders"], ";") {
 		value := header.Get(name)
 		if name == "content-length" {
 			value = strconv.Itoa(len(body))

@@ -2,7 +2,6 @@ package writer
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -163,7 +162,7 @@ func headerProblem(canonical, value string, methods []string) string {
 	case canonical == "Authorization" && len(methods) == 0:
 		return ""
 	case canonical == "Authorization":
-		return fmt.Sprintf("%s sets this header already: remove one of the two", methods[0])
+		return methods[0] + " sets this header already: remove one of the two"
 	case reserved, canonical == "Retry-Attempt", strings.HasPrefix(canonical, "X-Amz-"):
 		return "the header is reserved: the program sets it itself"
 	case slices.Contains([]string{"Expect", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}, canonical):
