@@ -1,5 +1,7 @@
 package transform
 
+import "fmt"
+
 // full says that the record has given more than it may.
 func (m *Mapper) full() bool { return m.given > m.cfg.Limits.SamplesPerRecord }
 
@@ -23,16 +25,16 @@ func (m *Mapper) applyRule(r *rule) {
 		*m.index = integerValue(i)
 		switch {
 		case e.err != nil:
-			m.refuse(r, faultf(ReasonNotDecodable, "each %s: element %d: %v", r.each.source, i, e.err))
+			m.refuse(r, &fault{ReasonNotDecodable, e.err.Error()})
 		case r.element.whole.kind == null && !r.element.any:
 			m.out.Skipped++
 		case !r.element.fits():
-			m.refuse(r, faultf(ReasonNotAnObject, "each %s: element %d: found %s, want %s",
-				r.each.source, i, r.element.whole.found(), r.element.wants()))
+			m.refuse(r, faultf(ReasonNotAnObject, "found %s, want %s", r.element.whole.found(), r.element.wants()))
 		default:
 			m.applyOnce(r)
 		}
 	}
+	m.index.kind = missing
 }
 
 // applyOnce applies a rule to what is in the slots.
@@ -178,7 +180,10 @@ func valueFault(v *value, reason Reason) *fault {
 // refuse notes that a rule could not make a sample.
 func (m *Mapper) refuse(r *rule, f *fault) {
 	m.given++
+	if m.index.kind != missing {
+		f.at(fmt.Sprintf("element %d of %s", m.index.bits, r.each.source))
+	}
 	m.out.Refused = append(m.out.Refused, Refusal{
-		Record: m.rec, Stage: StageMap, Reason: f.reason, Text: printable(r.title + ": " + f.text), Rule: r.index, Exact: true,
+		Record: m.rec, Stage: StageMap, Reason: f.reason, Text: printable(f.at(r.title).text), Rule: r.index, Exact: true,
 	})
 }

@@ -21,9 +21,6 @@ type scanner struct {
 	depth int    // How much of the limit is left.
 	// pass counts the runs of a plan, see node.seen.
 	pass uint64
-	// ored is all bytes of strings or-ed together, eight at a time: it tells
-	// whether there is any that is not ASCII.
-	ored uint64
 	key  []byte // Scratch space for keys that have escapes.
 	err  *decodeError
 }
@@ -41,7 +38,7 @@ const (
 // valid until data changes.
 func (s *scanner) document(data []byte, p *plan) error {
 	s.data, s.text = data, unsafe.String(unsafe.SliceData(data), len(data))
-	s.depth, s.ored, s.err = s.limit, 0, nil
+	s.depth, s.err = s.limit, nil
 	end := s.run(s.space(0), p)
 	if end != failed {
 		if end = s.space(end); end < len(data) {
@@ -51,7 +48,7 @@ func (s *scanner) document(data []byte, p *plan) error {
 	if end == failed {
 		return s.err
 	}
-	if s.ored&highs != 0 && !utf8.Valid(data) {
+	if !utf8.Valid(data) {
 		return &decodeError{ReasonNotDecodable, "the record is JSON but not UTF-8"}
 	}
 	return nil
@@ -68,17 +65,17 @@ func (s *scanner) value(i int, n *node) int {
 	if i >= len(s.data) {
 		return s.fail(i, "a value")
 	}
-	k, start, end := text, i, failed
+	k, start, end := literal, i, failed
 	switch s.data[i] {
 	case '"':
+		k, start = text, i+1
 		var escapes bool
-		if end, escapes = s.string(i + 1); escapes {
+		if end, escapes = s.string(start); escapes {
 			k = escaped
 		}
-		if end == failed {
-			return failed
+		if n != nil && end != failed {
+			n.fill(value{kind: k, text: s.text[start : end-1]})
 		}
-		s.fill(n, value{kind: k, text: s.text[i+1 : end-1]})
 		return end
 	case '{':
 		k, end = object, s.object(i, n)
@@ -91,18 +88,18 @@ func (s *scanner) value(i int, n *node) int {
 	case 'n':
 		return s.word(i, "null", n, value{kind: null})
 	default:
-		k, end = literal, s.number(i)
+		end = s.number(i)
 	}
-	if end != failed {
-		s.fill(n, value{kind: k, bits: uint64(start), text: s.text[start:end]})
+	if n != nil && end != failed {
+		n.fill(value{kind: k, bits: uint64(start), text: s.text[start:end]})
 	}
 	return end
 }
 
 // fill puts a value where it is wanted. The bits of an object or array are its
 // position.
-func (s *scanner) fill(n *node, v value) {
-	if n != nil && n.slot != nil {
+func (n *node) fill(v value) {
+	if n.slot != nil {
 		*n.slot = v
 	}
 }
@@ -112,7 +109,9 @@ func (s *scanner) word(i int, word string, n *node, v value) int {
 	if end > len(s.text) || s.text[i:end] != word {
 		return s.fail(i, word)
 	}
-	s.fill(n, v)
+	if n != nil {
+		n.fill(v)
+	}
 	return end
 }
 
@@ -130,7 +129,12 @@ func (s *scanner) object(i int, n *node) int {
 		if i, child = s.member(i, n); i == failed {
 			return failed
 		}
-		if i = s.value(i, child); i == failed {
+		if child == nil && i < len(s.data) && s.data[i] == '"' { // Most are, and most are not wanted.
+			i, _ = s.string(i + 1)
+		} else {
+			i = s.value(i, child)
+		}
+		if i == failed {
 			return failed
 		}
 		i = s.space(i)
@@ -214,10 +218,14 @@ func (s *scanner) array(i int, n *node) int {
 
 // space returns the position of the next byte that is not white space.
 func (s *scanner) space(i int) int {
-	for i < len(s.data) && s.data[i] <= ' ' {
-		if c := s.data[i]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
-			break
-		}
+	if i < len(s.data) && s.data[i] > ' ' {
+		return i
+	}
+	return s.spaces(i)
+}
+
+func (s *scanner) spaces(i int) int {
+	for i < len(s.data) && (s.data[i] == ' ' || s.data[i] == '\n' || s.data[i] == '\t' || s.data[i] == '\r') {
 		i++
 	}
 	return i
@@ -226,40 +234,44 @@ func (s *scanner) space(i int) int {
 // string reads a string whose opening quote is in front of i, and tells whether
 // it has escapes.
 func (s *scanner) string(i int) (end int, escapes bool) {
-	ored := s.ored
-	for {
-		for i+8 <= len(s.data) {
-			w := binary.LittleEndian.Uint64(s.data[i:])
-			ored |= w
-			if stop := stops(w); stop != 0 {
-				i += bits.TrailingZeros64(stop) / 8
-				break
+	d := s.data
+	for ; i+8 <= len(d); i += 8 {
+		if stop := stops(binary.LittleEndian.Uint64(d[i:])); stop != 0 {
+			i += bits.TrailingZeros64(stop) / 8
+			if d[i] == '"' {
+				return i + 1, false
 			}
-			i += 8
-		}
-		for i < len(s.data) && s.data[i] != '"' && s.data[i] != '\\' && s.data[i] >= ' ' {
-			ored |= uint64(s.data[i])
-			i++
-		}
-		if i < len(s.data) && s.data[i] == '"' {
-			s.ored = ored
-			return i + 1, escapes
-		}
-		if i >= len(s.data) || s.data[i] != '\\' {
-			return s.fail(i, "the rest of a string, whose control characters are escaped"), escapes
-		}
-		escapes = true
-		if i = s.escape(i); i == failed {
-			return failed, escapes
+			break
 		}
 	}
+	return s.anyString(i)
+}
+
+// anyString reads on where the short way ends.
+func (s *scanner) anyString(i int) (end int, escapes bool) {
+	for i < len(s.data) {
+		switch c := s.data[i]; {
+		case c == '"':
+			return i + 1, escapes
+		case c == '\\':
+			escapes = true
+			if i = s.escape(i); i == failed {
+				return failed, escapes
+			}
+		case c < ' ':
+			return s.fail(i, "no control characters in a string"), escapes
+		default:
+			i++
+		}
+	}
+	return s.fail(i, "a closing quote"), escapes
 }
 
 // stops marks, with the top bit, the bytes of w at which plain text ends: quotes,
 // backslashes and control characters. Only the lowest mark is exact.
 func stops(w uint64) uint64 {
-	quote, slash := w^lows*'"', w^lows*'\\'
-	return ((w-lows*' ')&^w | (quote-lows)&^quote | (slash-lows)&^slash) & highs
+	control, quote, slash := w-lows*' ', (w^lows*'"')-lows, (w^lows*'\\')-lows
+	return (control | quote | slash) &^ w & highs
 }
 
 // escape reads the escape that starts with the backslash at i.

@@ -199,9 +199,9 @@ func (b *labelBuilder) check() *fault {
 				quoted(name), len(name), b.limits.NameBytes)
 		case len(value) > b.limits.ValueBytes:
 			return faultf(ReasonTooLarge, "the value of label %s has %d bytes, want at most %d (limits.value_bytes)",
-				name, len(value), b.limits.ValueBytes)
+				quoted(name), len(value), b.limits.ValueBytes)
 		case !utf8.ValidString(value):
-			return faultf(ReasonBadLabel, "the value %s of label %s is not UTF-8", quoted(value), name)
+			return faultf(ReasonBadLabel, "the value %s of label %s is not UTF-8", quoted(value), quoted(name))
 		}
 	}
 	if !named {
@@ -232,7 +232,7 @@ func (b *labelBuilder) applyRelabel() *fault {
 		case !b.naming.scheme().IsValidLabelName(l.Name):
 			return faultf(ReasonBadName, "write_relabel_configs made the label name %s, which is not valid", quoted(l.Name))
 		case strings.HasPrefix(l.Name, model.ReservedLabelPrefix):
-			return faultf(ReasonReservedLabel, "write_relabel_configs left the label %s: want labeldrop to remove it", l.Name)
+			return faultf(ReasonReservedLabel, "write_relabel_configs left the label %s: want labeldrop to remove it", quoted(l.Name))
 		}
 	}
 	return b.check()

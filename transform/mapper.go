@@ -127,6 +127,7 @@ func (m *Mapper) Landed(batch uint64) { m.cache.landed(batch) }
 // The error is nil or a *RetryError; nothing was appended then.
 func (m *Mapper) Apply(rec *kgo.Record, batch uint64, out *Output) (verdict Verdict, err error) {
 	m.rec, m.batch, m.out = rec, batch, out
+	m.index.kind = missing
 	m.start, m.given, m.latest, m.last = len(out.Samples), 0, rec.Timestamp.UnixMilli(), math.MaxInt64
 	if ahead := m.cfg.Limits.MaxFuture; ahead > 0 {
 		m.last = m.now().Add(ahead).UnixMilli()
