@@ -55,7 +55,7 @@ pipelines:
     remote_write: {url: %q}
 `, topic, prometheus.WriteURL()), "--until-end")
 
-	program.RequireExit(t, 0, catchUp)
+	program.RequireExit(t, 0, harness.CatchUp)
 	harness.RequireStored(t, prometheus, &produced)
 	lab.RequireCommitted(t, "kafka2prom-adapter", topic, harness.Offsets{0: int64(len(values)), 1: int64(len(values))})
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/kafka2prom/kafka2prom/integration/harness"
 	"github.com/kafka2prom/kafka2prom/integration/servers"
@@ -16,9 +15,6 @@ import (
 
 // lab is set by TestMain, before any test.
 var lab *harness.Lab
-
-// catchUp is how long any test waits for the lag to become 0.
-const catchUp = 2 * time.Minute
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 

@@ -52,6 +52,7 @@ func (o *outage) next(n int) []*kgo.Record {
 }
 
 func newOutage(t *testing.T, name string) *outage {
+	t.Helper()
 	return &outage{topic: lab.Topic(t, name, outagePartitions), begin: time.Now().Add(-30 * time.Minute).UnixMilli()}
 }
 
@@ -61,7 +62,7 @@ func TestNothingIsMissingAfterTheReceiverWasDown(t *testing.T) {
 	const group = "kafka2prom-receiver-down"
 	program := lab.Run(t, fmt.Sprintf(outagePipeline, "receiver-down", o.topic, prometheus.WriteURL()))
 	lab.Produce(t, o.next(1000)...)
-	lab.AwaitNoLag(t, group, o.topic, catchUp, program)
+	lab.AwaitNoLag(t, group, o.topic, program)
 
 	require.NoError(t, prometheus.Stop())
 	lab.Produce(t, o.next(2000)...)
@@ -69,14 +70,14 @@ func TestNothingIsMissingAfterTheReceiverWasDown(t *testing.T) {
 	require.True(t, program.Running(), "it waits for the receiver")
 	lab.RequireCommitted(t, group, o.topic, harness.Offsets{0: 500, 1: 500})
 	require.NoError(t, prometheus.Start())
-	lab.AwaitNoLag(t, group, o.topic, catchUp, program)
+	lab.AwaitNoLag(t, group, o.topic, program)
 	harness.RequireStored(t, prometheus, &o.produced)
 
 	lab.Produce(t, o.next(2000)...)
 	require.NoError(t, prometheus.Kill())
 	lab.Produce(t, o.next(2000)...)
 	require.NoError(t, prometheus.Start())
-	lab.AwaitNoLag(t, group, o.topic, catchUp, program)
+	lab.AwaitNoLag(t, group, o.topic, program)
 	harness.RequireStored(t, prometheus, &o.produced)
 	program.Terminate(t)
 }
@@ -97,11 +98,11 @@ func TestNothingIsMissingAfterTheBrokerWasKilled(t *testing.T) {
 	require.NoError(t, lab.Kafka.Kill())
 	require.NoError(t, lab.Kafka.Start())
 	require.NoError(t, producing.Wait())
-	lab.AwaitNoLag(t, group, o.topic, catchUp, program)
+	lab.AwaitNoLag(t, group, o.topic, program)
 	harness.RequireStored(t, prometheus, &o.produced)
 
 	lab.Produce(t, o.next(1000)...)
-	lab.AwaitNoLag(t, group, o.topic, catchUp, program)
+	lab.AwaitNoLag(t, group, o.topic, program)
 	harness.RequireStored(t, prometheus, &o.produced)
 	program.Terminate(t)
 }

@@ -47,7 +47,7 @@ pipelines:
 				}
 				lab.Produce(t, records...)
 			}
-			lab.AwaitNoLag(t, "kafka2prom-"+name, topic, catchUp, program)
+			lab.AwaitNoLag(t, "kafka2prom-"+name, topic, program)
 			harness.RequireStored(t, receiver, &produced)
 			program.Terminate(t)
 		})

@@ -145,6 +145,7 @@ type refusals struct {
 }
 
 func newRefusals(t *testing.T, name, protocol string, window time.Duration) *refusals {
+	t.Helper()
 	r := &refusals{window: window, topic: lab.Topic(t, name, 1), group: "kafka2prom-" + name}
 	r.prometheus = lab.Receiver(t, servers.ReceiverOptions{OutOfOrder: window})
 	r.program = lab.Run(t, fmt.Sprintf(refusalsPipeline, name, r.topic, r.prometheus.WriteURL(), protocol))
@@ -153,6 +154,7 @@ func newRefusals(t *testing.T, name, protocol string, window time.Duration) *ref
 }
 
 func (r *refusals) run(t *testing.T) {
+	t.Helper()
 	var want []string
 	for i, row := range rows() {
 		refused := row.refused
@@ -183,6 +185,7 @@ func (r *refusals) run(t *testing.T) {
 
 // requireWords looks for the receiver's words in each dead letter.
 func (r *refusals) requireWords(t *testing.T, letters []harness.DeadLetter) {
+	t.Helper()
 	byValue := make(map[string]harness.DeadLetter, len(letters))
 	for _, l := range letters {
 		byValue[l.Value] = l
@@ -204,6 +207,7 @@ func (r *refusals) requireWords(t *testing.T, letters []harness.DeadLetter) {
 
 // send produces points and waits until their offsets are committed.
 func (r *refusals) send(t *testing.T, row int, points []point) {
+	t.Helper()
 	if len(points) == 0 {
 		return
 	}
@@ -212,7 +216,7 @@ func (r *refusals) send(t *testing.T, row int, points []point) {
 		records[i] = &kgo.Record{Topic: r.topic, Value: r.value(row, p)}
 	}
 	lab.Produce(t, records...)
-	lab.AwaitNoLag(t, r.group, r.topic, catchUp, r.program)
+	lab.AwaitNoLag(t, r.group, r.topic, r.program)
 }
 
 // labels of a point: each row has series of its own.

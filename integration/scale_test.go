@@ -62,7 +62,7 @@ pipelines:
 	third.Terminate(t)
 
 	require.NoError(t, group.Wait())
-	lab.AwaitNoLag(t, "kafka2prom-scale", topic, catchUp, fourth, fifth)
+	lab.AwaitNoLag(t, "kafka2prom-scale", topic, fourth, fifth)
 	lab.RequireCommitted(t, "kafka2prom-scale", topic, scaleEnds())
 	require.Equal(t, scaleSeries*scalePoints, produced.Len())
 	harness.RequireStored(t, prometheus, &produced)
@@ -117,5 +117,5 @@ func awaitCommitted(t *testing.T, group, topic string, records int64) {
 			sum += offset
 		}
 		return err == nil && sum >= records
-	}, catchUp, 20*time.Millisecond, "%d records committed", records)
+	}, harness.CatchUp, 20*time.Millisecond, "%d records committed", records)
 }

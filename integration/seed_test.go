@@ -32,7 +32,7 @@ pipelines:
 		&kgo.Record{Topic: topic, Value: []byte(`{"c_map":{"__name__":"test1"},"c_double":1.23,"c_timestamp":"2024-08-15T17:00:00"}`)},
 		&kgo.Record{Topic: topic, Value: []byte(`{"c_map":{"__name__":"test2"},"c_double":"1.23","c_timestamp":"2024-08-15T17:00:00"}`)},
 	)
-	lab.AwaitNoLag(t, "kafka2prom-seed", topic, catchUp, program)
+	lab.AwaitNoLag(t, "kafka2prom-seed", topic, program)
 
 	var produced harness.Ledger
 	at := time.Date(2024, time.August, 15, 17, 0, 0, 0, time.UTC).UnixMilli()

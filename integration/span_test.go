@@ -46,7 +46,7 @@ func TestReplayDeliversExactlyItsSpanAndLeavesTheGroupAlone(t *testing.T) {
 	}
 
 	live := lab.Receiver(t, servers.ReceiverOptions{OutOfOrder: 3 * time.Hour})
-	lab.Run(t, fmt.Sprintf(spanPipeline, topic, live.WriteURL()), "--until-end").RequireExit(t, 0, catchUp)
+	lab.Run(t, fmt.Sprintf(spanPipeline, topic, live.WriteURL()), "--until-end").RequireExit(t, 0, harness.CatchUp)
 	harness.RequireStored(t, live, &all)
 	committed := harness.Offsets{0: 90, 1: 90, 2: 90}
 	lab.RequireCommitted(t, "kafka2prom-span", topic, committed)
@@ -57,7 +57,7 @@ func TestReplayDeliversExactlyItsSpanAndLeavesTheGroupAlone(t *testing.T) {
 	other := lab.Receiver(t, servers.ReceiverOptions{OutOfOrder: 3 * time.Hour})
 	replay := lab.Run(t, fmt.Sprintf(spanPipeline, topic, other.WriteURL()),
 		"--from", from.Format(time.RFC3339), "--to", to.Format(time.RFC3339))
-	replay.RequireExit(t, 0, catchUp)
+	replay.RequireExit(t, 0, harness.CatchUp)
 	require.Equal(t, 90, span.Len())
 	harness.RequireStored(t, other, &span)
 	lab.RequireCommitted(t, "kafka2prom-span", topic, committed)

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,7 @@ pipelines:
 
 // enterTelegraf enters every field of one metric in a ledger.
 func enterTelegraf(t *testing.T, produced *harness.Ledger, line []byte) {
+	t.Helper()
 	var metric struct {
 		Name      string
 		Tags      map[string]string
@@ -41,9 +43,7 @@ func enterTelegraf(t *testing.T, produced *harness.Ledger, line []byte) {
 	require.NoError(t, json.Unmarshal(line, &metric))
 	for field, value := range metric.Fields {
 		labels := map[string]string{"__name__": metric.Name + "_" + field}
-		for tag, text := range metric.Tags {
-			labels[tag] = text
-		}
+		maps.Copy(labels, metric.Tags)
 		produced.Add(labels, metric.Timestamp, value)
 	}
 }
@@ -60,6 +60,6 @@ func TestEveryFieldOfATelegrafCaptureArrivesWithItsTags(t *testing.T) {
 
 	program := lab.Run(t, fmt.Sprintf(telegrafPipeline, "telegraf", topic, prometheus.WriteURL()), "--until-end")
 
-	program.RequireExit(t, 0, catchUp)
+	program.RequireExit(t, 0, harness.CatchUp)
 	harness.RequireStored(t, prometheus, &produced)
 }

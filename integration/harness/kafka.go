@@ -13,12 +13,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// kafkaTimeout bounds one question to the broker, also while it is down.
-const kafkaTimeout = time.Minute
+const (
+	// Bounds one question to the broker, also while it is down.
+	kafkaTimeout = time.Minute
+	// CatchUp is how long any test waits for the lag to become 0.
+	CatchUp = 2 * time.Minute
+)
 
 // Produce writes records to their topics and partitions and returns when all in-sync
 // replicas have every one of them.
-func (l *Lab) Produce(t testing.TB, records ...*kgo.Record) {
+func (l *Lab) Produce(t *testing.T, records ...*kgo.Record) {
 	t.Helper()
 	require.NoError(t, l.TryProduce(t.Context(), records...))
 }
@@ -80,7 +84,7 @@ func (l *Lab) Committed(ctx context.Context, group, topic string) (Offsets, erro
 
 // RequireCommitted fails the test where the group has not committed exactly these
 // offsets.
-func (l *Lab) RequireCommitted(t testing.TB, group, topic string, want Offsets) {
+func (l *Lab) RequireCommitted(t *testing.T, group, topic string, want Offsets) {
 	t.Helper()
 	got, err := l.Committed(t.Context(), group, topic)
 	require.NoError(t, err)
@@ -88,11 +92,11 @@ func (l *Lab) RequireCommitted(t testing.TB, group, topic string, want Offsets) 
 }
 
 // AwaitNoLag waits until the group has committed the end of every partition that
-// has records. The test fails when that takes longer than timeout, or when one of
+// has records. The test fails when that takes longer than CatchUp, or when one of
 // the programs ends meanwhile.
-func (l *Lab) AwaitNoLag(t testing.TB, group, topic string, timeout time.Duration, programs ...*Program) {
+func (l *Lab) AwaitNoLag(t *testing.T, group, topic string, programs ...*Program) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	ctx, cancel := context.WithTimeout(t.Context(), CatchUp)
 	defer cancel()
 	for {
 		committed, ends, err := l.progress(ctx, group, topic)
@@ -104,7 +108,7 @@ func (l *Lab) AwaitNoLag(t testing.TB, group, topic string, timeout time.Duratio
 		}
 		select {
 		case <-ctx.Done():
-			require.FailNow(t, "there is still lag", "group %s, topic %s after %s: committed %v of %v, %v", group, topic, timeout, committed, ends, err)
+			require.FailNow(t, "there is still lag", "group %s, topic %s after %s: committed %v of %v, %v", group, topic, CatchUp, committed, ends, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -122,7 +126,7 @@ func (l *Lab) progress(ctx context.Context, group, topic string) (committed, end
 }
 
 // Records returns everything that is in a topic, in the order of each partition.
-func (l *Lab) Records(t testing.TB, topic string) []*kgo.Record {
+func (l *Lab) Records(t *testing.T, topic string) []*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), kafkaTimeout)
 	defer cancel()
@@ -162,7 +166,7 @@ type DeadLetter struct {
 }
 
 // DeadLetters returns everything that is in a dead-letter topic.
-func (l *Lab) DeadLetters(t testing.TB, topic string) []DeadLetter {
+func (l *Lab) DeadLetters(t *testing.T, topic string) []DeadLetter {
 	t.Helper()
 	var letters []DeadLetter
 	for _, r := range l.Records(t, topic) {

@@ -77,7 +77,7 @@ func build(dir string) (string, error) {
 }
 
 // Receiver starts a receiver with an empty database, for this test alone.
-func (l *Lab) Receiver(t testing.TB, opts servers.ReceiverOptions) *servers.Receiver {
+func (l *Lab) Receiver(t *testing.T, opts servers.ReceiverOptions) *servers.Receiver {
 	t.Helper()
 	r, err := servers.StartReceiver(t.TempDir(), opts)
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func (l *Lab) Receiver(t testing.TB, opts servers.ReceiverOptions) *servers.Rece
 
 // endWith ends a process with the test, and prints the end of its log when the
 // test has failed.
-func endWith(t testing.TB, p *servers.Process) {
+func endWith(t *testing.T, p *servers.Process) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.Tail(60))
@@ -99,7 +99,7 @@ func endWith(t testing.TB, p *servers.Process) {
 }
 
 // Topic makes a topic with a name that nobody else uses.
-func (l *Lab) Topic(t testing.TB, name string, partitions int32) string {
+func (l *Lab) Topic(t *testing.T, name string, partitions int32) string {
 	t.Helper()
 	name += "-" + strconv.FormatInt(l.topics.Add(1), 10)
 	resp, err := l.admin.CreateTopic(t.Context(), partitions, 1, nil, name)

@@ -94,26 +94,26 @@ func Compare(produced, stored *Ledger) Difference {
 			got, ok := stored.series[series][timestamp]
 			switch {
 			case !ok:
-				d.note(&d.Missing, "missing", series, timestamp, text(want))
+				d.note(&d.Missing, "missing: %s@%d: %s", series, timestamp, text(want))
 			case text(got) != text(want):
-				d.note(&d.Wrong, "wrong", series, timestamp, text(got)+" instead of "+text(want))
+				d.note(&d.Wrong, "wrong: %s@%d: %s instead of %s", series, timestamp, text(got), text(want))
 			}
 		}
 	}
 	for _, series := range slices.Sorted(maps.Keys(stored.series)) {
 		for timestamp, value := range stored.series[series] {
 			if _, ok := produced.series[series][timestamp]; !ok {
-				d.note(&d.Phantom, "phantom", series, timestamp, text(value))
+				d.note(&d.Phantom, "phantom: %s@%d: %s", series, timestamp, text(value))
 			}
 		}
 	}
 	return d
 }
 
-func (d *Difference) note(count *int, kind, series string, timestamp int64, value string) {
+func (d *Difference) note(count *int, format string, args ...any) {
 	*count++
 	if *count <= examplesPerKind {
-		d.Examples = append(d.Examples, fmt.Sprintf("%s: %s@%d: %s", kind, series, timestamp, value))
+		d.Examples = append(d.Examples, fmt.Sprintf(format, args...))
 	}
 }
 

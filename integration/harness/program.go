@@ -31,7 +31,7 @@ server: {listen: %q}
 
 // Run starts kafka2prom with a command line and a configuration of which the test
 // gives the pipelines alone. It is killed at the end of the test.
-func (l *Lab) Run(t testing.TB, pipelines string, args ...string) *Program {
+func (l *Lab) Run(t *testing.T, pipelines string, args ...string) *Program {
 	t.Helper()
 	addresses, err := servers.FreeAddresses(1)
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func (p *Program) Running() bool {
 
 // RequireExit waits until the program has ended by itself, and fails the test where
 // that takes too long or the status is another.
-func (p *Program) RequireExit(t testing.TB, status int, timeout time.Duration) {
+func (p *Program) RequireExit(t *testing.T, status int, timeout time.Duration) {
 	t.Helper()
 	select {
 	case <-p.Done():
@@ -71,7 +71,7 @@ func (p *Program) RequireExit(t testing.TB, status int, timeout time.Duration) {
 }
 
 // Terminate sends SIGTERM and requires an orderly end.
-func (p *Program) Terminate(t testing.TB) {
+func (p *Program) Terminate(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.Signal(syscall.SIGTERM))
 	p.RequireExit(t, 0, 30*time.Second)
@@ -79,7 +79,7 @@ func (p *Program) Terminate(t testing.TB) {
 
 // Metric returns the sum over all series of a metric that carry these labels. A
 // metric that is not there fails the test.
-func (p *Program) Metric(t testing.TB, name string, labels map[string]string) float64 {
+func (p *Program) Metric(t *testing.T, name string, labels map[string]string) float64 {
 	t.Helper()
 	samples, err := scrape(t.Context(), p.metrics)
 	require.NoError(t, err)

@@ -24,7 +24,7 @@ const readMargin = 24 * time.Hour
 // RequireStored reads back everything that the receiver has, and fails the test
 // where that is not exactly what was produced: nothing missing, nothing wrong and
 // nothing else.
-func RequireStored(t testing.TB, r *servers.Receiver, produced *Ledger) {
+func RequireStored(t *testing.T, r *servers.Receiver, produced *Ledger) {
 	t.Helper()
 	require.NotZero(t, produced.Len(), "a ledger without samples would prove nothing")
 	stored := Stored(t, r, produced)
@@ -33,7 +33,7 @@ func RequireStored(t testing.TB, r *servers.Receiver, produced *Ledger) {
 
 // Stored reads back what the receiver has, from a day before the first sample that
 // was produced to a day after the last.
-func Stored(t testing.TB, r *servers.Receiver, produced *Ledger) *Ledger {
+func Stored(t *testing.T, r *servers.Receiver, produced *Ledger) *Ledger {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -1,0 +1,60 @@
+GO ?= go
+BIN := bin/kafka2prom
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LINT := build/tools/golangci-lint-2.15.0
+FUZZTIME ?= 10s
+BENCH ?= .
+BENCHTIME ?= 1s
+.PHONY: help build test race lint fuzz bench cover integration integration-full demo fmt tidy vuln clean
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' Makefile
+
+build: ## Build bin/kafka2prom.
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/kafka2prom
+
+test: ## Run the tests.
+	$(GO) test ./...
+
+race: ## Run the tests with the race detector, in random order.
+	$(GO) test -race -shuffle=on ./...
+
+lint: $(LINT) ## Run golangci-lint, for the integration tests too.
+	$(LINT) run ./...
+
+$(LINT):
+	GOBIN=$(CURDIR)/build/tools $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv build/tools/golangci-lint $@
+
+fuzz: ## Fuzz every target for FUZZTIME (default 10s).
+	@grep -rl --exclude-dir=build --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \
+		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do echo "fuzz $$f in $$file"; \
+			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
+		done || exit 1; done
+
+bench: ## Run the benchmarks (BENCH=pattern, BENCHTIME=1s).
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+cover: ## Write bin/coverage.html.
+	@mkdir -p bin
+	$(GO) test -coverprofile bin/coverage.out ./... && $(GO) tool cover -html bin/coverage.out -o bin/coverage.html
+
+integration: ## Test against real Kafka, Prometheus, VictoriaMetrics and a schema registry.
+	integration/servers/fetch
+	$(GO) test -count=1 -timeout 15m -tags integration ./integration/...
+integration-full: ## The same, and a live Telegraf agent.
+	integration/servers/fetch telegraf
+	$(GO) test -count=1 -timeout 20m -tags integration,live ./integration/...
+
+demo: build ## Run the whole pipeline in one process, without Kafka or Prometheus.
+	$(BIN) demo
+
+fmt: $(LINT) ## Format the code.
+	$(LINT) fmt ./...
+tidy: ## Tidy go.mod.
+	$(GO) mod tidy
+vuln: ## Look for known vulnerabilities.
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+clean: ## Remove what was built, but not the servers and tools in build/.
+	rm -rf bin dist
