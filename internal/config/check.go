@@ -3,8 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
-	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -170,10 +171,30 @@ func (c *checker) decodes(node *yaml.Node, t reflect.Type, path string) bool {
 		return true
 	}
 	err := node.Decode(reflect.New(t).Interface())
+	if err == nil && isInteger(t) && node.ShortTag() == "!!float" {
+		err = whole(node.Value)
+	}
 	if err != nil {
 		c.report(node.Line, path, "%s", complaint(node, t, err))
 	}
 	return err == nil
+}
+
+// isInteger says that a type holds whole numbers, and is no size or other type that
+// reads itself.
+func isInteger(t reflect.Type) bool {
+	v := reflect.Zero(t)
+	return (v.CanInt() || v.CanUint()) && !readsItself(t) && t != durationType
+}
+
+// whole refuses numbers such as 1.5, of which the decoder would take the whole
+// part, but not 1e6.
+func whole(text string) error {
+	n, err := strconv.ParseFloat(text, 64)
+	if err == nil && n != math.Trunc(n) {
+		err = strconv.ErrSyntax
+	}
+	return err
 }
 
 // complaint is what to say about a value that its type has not taken. It quotes
@@ -197,7 +218,7 @@ func complaint(node *yaml.Node, t reflect.Type, err error) string {
 		return "want text, have " + have
 	case t.Kind() == reflect.Bool:
 		return "want true or false, have " + have
-	case slices.Contains([]reflect.Kind{reflect.Int, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint64}, t.Kind()):
+	case isInteger(t):
 		return "want a whole number, have " + have
 	case t.Kind() == reflect.Float64:
 		return "want a number, have " + have

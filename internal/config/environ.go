@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -110,7 +111,7 @@ func (e *environment) resolve(rest string) (keys []string, t reflect.Type, probl
 		}
 		around = append(around, place{pathOf(keys), deref(t)})
 	}
-	if isSection(deref(t)) && !readsItself(deref(t)) || t.Kind() == reflect.Slice && isSection(deref(t.Elem())) || t.Kind() == reflect.Map {
+	if isSection(deref(t)) || t.Kind() == reflect.Slice && isSection(deref(t.Elem())) || t.Kind() == reflect.Map {
 		return nil, nil, &Problem{Path: pathOf(keys), Msg: "a variable holds one value, or a list with commas, and no section: name one of its keys after __"}
 	}
 	return keys, t, nil
@@ -233,11 +234,20 @@ func (e *environment) provider() *env.Env {
 	})
 }
 
-// origin is the variable that has set the key at path, or, where the file has not
-// begun the section, one that has set something in it.
-func (e *environment) origin(path string) string {
-	if path == "" {
-		return ""
+// origin is the variable that has set the key at path or the list around it, or,
+// where the file has not begun the section, one that has.
+func (e *environment) origin(path string, root *yaml.Node) string {
+	for p := path; p != ""; p = parent(p) {
+		if variable := e.variables[p]; variable != "" {
+			return variable
+		}
 	}
-	return e.variables[path]
+	for p := path; p != "" && !exists(root, p); p = parent(p) {
+		for _, set := range slices.Sorted(maps.Keys(e.variables)) {
+			if within(set, p) {
+				return e.variables[set]
+			}
+		}
+	}
+	return ""
 }

@@ -34,7 +34,7 @@ func (f *finder) add(path, msg string) {
 	if slices.ContainsFunc(f.problems[:f.known], func(p Problem) bool { return p.hides(path) }) {
 		return
 	}
-	p := Problem{Path: path, Msg: msg, Variable: f.env.origin(path)}
+	p := Problem{Path: path, Msg: msg, Variable: f.env.origin(path, f.root)}
 	if p.Variable == "" {
 		p.Line = nearest(f.root, path)
 	}

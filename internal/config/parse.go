@@ -83,6 +83,14 @@ func syntaxProblem(data []byte, err error) Problem {
 			line = max(1, n)
 		}
 	}
+	// The grammar, unlike the scanner, counts lines from 0, and tells where the
+	// section or bracket began that it could not finish.
+	if strings.HasPrefix(msg, "did not find expected") {
+		if line > 1 || strings.Contains(err.Error(), "line 1:") {
+			line++
+		}
+		msg += ", here or in what begins here"
+	}
 	if at := tabIndent.FindIndex(data); at != nil {
 		line = 1 + bytes.Count(data[:at[0]], []byte("\n"))
 		return Problem{Line: line, Msg: "a tab in the indentation: YAML wants spaces"}

@@ -47,6 +47,14 @@ func nearest(node *yaml.Node, path string) int {
 	return line
 }
 
+// exists says that the tree has a path.
+func exists(node *yaml.Node, path string) bool {
+	for node != nil && path != "" {
+		node, _, path = step(node, path)
+	}
+	return node != nil
+}
+
 // step takes the first part off a path. Keys may hold dots, so that the tree says
 // where a part ends.
 func step(node *yaml.Node, path string) (next *yaml.Node, line int, rest string) {

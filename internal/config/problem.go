@@ -41,7 +41,8 @@ func (p Problem) String() string {
 	if p.Path != "" {
 		parts = append(parts, p.Path)
 	}
-	return strings.Join(append(parts, p.Msg), ": ")
+	// Keys may hold line ends.
+	return strings.ReplaceAll(strings.Join(append(parts, p.Msg), ": "), "\n", `\n`)
 }
 
 // hides says that a finding about the meaning of path would only repeat the

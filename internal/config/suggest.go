@@ -21,7 +21,7 @@ func unknown(name *yaml.Node, around []place) Problem {
 	here := around[len(around)-1]
 	p := Problem{Line: name.Line, Path: join(here.path, name.Value), unknown: true}
 	if answer := elsewhere(name.Value, here.path); answer != "" {
-		p.Msg, p.meant = "unknown key; here it is "+quoted([]string{answer}), whole(here.path, answer)
+		p.Msg, p.meant = "unknown key; here it is "+quoted([]string{answer}), rooted(here.path, answer)
 		return p
 	}
 	reader := here.typ
@@ -36,7 +36,7 @@ func unknown(name *yaml.Node, around []place) Problem {
 	p.Msg = "unknown key"
 	if meant := suggest(name.Value, around); len(meant) > 0 {
 		p.Msg += "; did you mean " + quoted(meant) + "?"
-		p.meant = whole(here.path, meant[0])
+		p.meant = rooted(here.path, meant[0])
 	}
 	return p
 }
@@ -108,8 +108,8 @@ func elsewhere(name, path string) string {
 	return ""
 }
 
-// whole makes a path from the root of one that may be relative to a section.
-func whole(section, path string) string {
+// rooted makes a path from the root of one that may be relative to a section.
+func rooted(section, path string) string {
 	if strings.HasPrefix(path, "kafka.") || strings.HasPrefix(path, "pipelines[") {
 		return path
 	}
@@ -141,6 +141,9 @@ func suggest(name string, around []place) []string {
 	}
 	for level := len(around) - 1; level >= 0; level-- {
 		found := below(plain, around[level].typ, 0)
+		if path := joined(plain, around[level].typ); len(found) == 0 && path != "" {
+			found = []string{path}
+		}
 		if len(found) == 0 {
 			continue
 		}
@@ -200,6 +203,25 @@ func below(name string, t reflect.Type, depth int) []string {
 		}
 	}
 	return found
+}
+
+// joined is the path of the key whose name has been written together with those of
+// its sections, as in log_level.
+func joined(name string, t reflect.Type) string {
+	t = deref(t)
+	if !isSection(t) {
+		return ""
+	}
+	for _, k := range sectionOf(t).keys {
+		rest, ok := strings.CutPrefix(name, k.name)
+		if ok && rest == "" {
+			return k.name
+		}
+		if path := joined(strings.TrimPrefix(rest, "_"), k.typ); ok && path != "" {
+			return join(k.name, path)
+		}
+	}
+	return ""
 }
 
 // folded writes a name as the keys are written: in lower case, with underscores
