@@ -35,7 +35,8 @@ type SASLConfig struct {
 	Username     string           `yaml:"username,omitempty"`
 	Password     commoncfg.Secret `yaml:"password,omitempty"`
 	PasswordFile string           `yaml:"password_file,omitempty"`
-	// AllowPlaintext lets PLAIN be used without TLS.
+	// AllowPlaintext lets PLAIN and OAUTHBEARER, which send the secret itself, be
+	// used without TLS.
 	AllowPlaintext bool `yaml:"allow_plaintext,omitempty"`
 	// OAuth is for OAUTHBEARER.
 	OAuth *OAuthConfig `yaml:"oauth,omitempty"`
@@ -57,8 +58,11 @@ type OAuthConfig struct {
 	Extensions       map[string]string `yaml:"extensions,omitempty"`
 }
 
-// AWSConfig signs in to MSK with fixed keys.
+// AWSConfig signs in to MSK with fixed keys or with the SDK's default chain, and
+// takes on a role where one is set.
 type AWSConfig struct {
+	// Region is where the role is taken on. The login itself is signed for the region
+	// in the broker's name, or else for AWS_REGION in the environment.
 	Region        string           `yaml:"region,omitempty"`
 	Profile       string           `yaml:"profile,omitempty"`
 	RoleARN       string           `yaml:"role_arn,omitempty"`

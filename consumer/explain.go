@@ -103,8 +103,13 @@ func (c KafkaConfig) explainLogin(brokers string, err error) string {
 	switch {
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Sprintf("%s do not offer %s: ask which mechanism this listener has", brokers, c.SASL.Mechanism)
-	case errors.Is(err, kerr.SaslAuthenticationFailed), strings.Contains(err.Error(), "server sent authentication error"):
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return brokers + " refuse " + login + ": the name or the secret is wrong"
+	case errors.Is(err, kerr.IllegalSaslState):
+		return brokers + " take no login on this port: use the port of the SASL listener, or remove kafka.sasl"
+	case strings.Contains(err.Error(), "unexpected data in oauth response"):
+		// The broker says why in a second message, which kgo does not give.
+		return brokers + " refuse " + login + ": the token is not valid for them"
 	case hungUp(err) && c.TLS == nil:
 		return brokers + " hang up at " + login + ": the name or the secret is wrong, or they want TLS (kafka.tls)"
 	case hungUp(err):

@@ -19,11 +19,12 @@ import (
 
 const softwareName = "kafka2prom"
 
-// The bounds of the fetch limits. A response is read into memory whole, and kgo
-// reads none larger than 1 GiB.
+// The bounds of what is read from a broker. The first bytes of a TLS alert, taken
+// for the length of a response, are 336 MiB: where less is allowed, kgo sees that
+// the broker speaks TLS.
 const (
 	minReadBytes  = 100 << 20
-	maxFetchBytes = 512 << 20
+	maxFetchBytes = 128 << 20
 )
 
 // SetDefaults fills in what the configuration leaves out.

@@ -78,7 +78,7 @@ func TestSettingsReachTheClient(t *testing.T) {
 brokers: [a:1, b]
 client_id: mine
 rack: r1
-fetch_max_bytes: 200MiB
+fetch_max_bytes: 100MiB
 fetch_max_partition_bytes: 2MiB
 fetch_max_wait: 700ms
 max_concurrent_fetches: 7
@@ -93,14 +93,14 @@ metadata_max_age: 2s
 		{"brokers", kgo.SeedBrokers, []string{"a:1", "b"}},
 		{"client id", kgo.ClientID, "mine"},
 		{"rack", kgo.Rack, "r1"},
-		{"fetch bytes", kgo.FetchMaxBytes, int32(200 << 20)},
+		{"fetch bytes", kgo.FetchMaxBytes, int32(100 << 20)},
 		{"partition bytes", kgo.FetchMaxPartitionBytes, int32(2 << 20)},
 		{"wait", kgo.FetchMaxWait, 700 * time.Millisecond},
 		{"concurrent fetches", kgo.MaxConcurrentFetches, 7},
 		{"decompressed bytes", kgo.MaxDecompressBatchBytes, 3 << 20},
 		{"metadata age", kgo.MetadataMaxAge, 2 * time.Second},
 		{"metadata age at least", kgo.MetadataMinAge, 2 * time.Second},
-		{"read bytes", kgo.BrokerMaxReadBytes, int32(400 << 20)},
+		{"read bytes", kgo.BrokerMaxReadBytes, int32(200 << 20)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			require.EqualValues(t, test.want, option(t, cfg, test.fn))
@@ -111,7 +111,7 @@ metadata_max_age: 2s
 func TestEveryValidLimitIsAcceptedByTheClient(t *testing.T) {
 	for _, text := range []string{
 		"brokers: [a]",
-		"{brokers: [a], fetch_max_bytes: 512MiB, fetch_max_partition_bytes: 512MiB, max_decompressed_bytes: 1GiB, fetch_max_wait: 1m, metadata_max_age: 1h}",
+		"{brokers: [a], fetch_max_bytes: 128MiB, fetch_max_partition_bytes: 128MiB, max_decompressed_bytes: 1GiB, fetch_max_wait: 1m, metadata_max_age: 1h}",
 		"{brokers: [a], fetch_max_bytes: 1KiB, fetch_max_partition_bytes: 1KiB, max_decompressed_bytes: 1KiB, fetch_max_wait: 10ms, metadata_max_age: 10ms}",
 		"{brokers: [a], client_id: " + strings.Repeat("x", 256) + ", rack: " + strings.Repeat("r", 512) + "}",
 	} {
@@ -135,7 +135,7 @@ func TestMistakesInTheKafkaSectionAreNamed(t *testing.T) {
 		{"port zero", "brokers: ['a:0']", `brokers[0]: "a:0" has no valid port: want host:port`},
 		{"a long client id", "{brokers: [a], client_id: " + strings.Repeat("x", 257) + "}", "client_id: must not be longer than 256 bytes"},
 		{"a long rack", "{brokers: [a], rack: " + strings.Repeat("x", 513) + "}", "rack: must not be longer than 512 bytes"},
-		{"large fetches", "{brokers: [a], fetch_max_bytes: 1GiB}", "fetch_max_bytes: 1GiB is out of range: want between 1KiB and 512MiB"},
+		{"large fetches", "{brokers: [a], fetch_max_bytes: 1GiB}", "fetch_max_bytes: 1GiB is out of range: want between 1KiB and 128MiB"},
 		{"a part above the whole", "{brokers: [a], fetch_max_bytes: 1MiB, fetch_max_partition_bytes: 2MiB}", "fetch_max_partition_bytes: 2MiB is more than fetch_max_bytes, which is 1MiB"},
 		{"large batches", "{brokers: [a], max_decompressed_bytes: 2GiB}", "max_decompressed_bytes: 2GiB is out of range: want between 1KiB and 1GiB"},
 		{"negative fetches", "{brokers: [a], max_concurrent_fetches: -1}", "max_concurrent_fetches: -1 is out of range: want at least 1"},

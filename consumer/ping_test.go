@@ -113,26 +113,55 @@ func TestLoginsThatBrokersRefuseAreExplained(t *testing.T) {
 	}
 }
 
-func TestARefusalInWordsIsExplainedToo(t *testing.T) {
-	authority := certtest.New(t)
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{authority.Server(t)}}))
-	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
-	cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
-		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
-		return resp, nil, true
-	})
-	cfg := KafkaConfig{
-		Brokers: cluster.ListenAddrs(), TLS: &commoncfg.TLSConfig{CA: string(authority.PEM())},
-		SASL: &SASLConfig{Mechanism: mechanismScram256, Username: "me", Password: canary},
+// Apache Kafka 4.4 answers these to logins that it does not accept.
+func TestRefusalsInWordsAreExplainedToo(t *testing.T) {
+	password := SASLConfig{Mechanism: mechanismScram256, Username: "me", Password: canary}
+	token := SASLConfig{Mechanism: mechanismOAuthBearer, OAuth: &OAuthConfig{Token: canary}}
+	for _, test := range []struct {
+		name            string
+		login           SASLConfig
+		handshake, auth *kerr.Error
+		data, want      string
+	}{
+		{"a wrong password", password, nil, kerr.SaslAuthenticationFailed, "", `refuse the login of user "me" with SCRAM-SHA-256: the name or the secret is wrong`},
+		{"a token", token, nil, nil, `{"status":"invalid_token"}`, "refuse the login with the given token with OAUTHBEARER: the token is not valid for them"},
+		{"a listener without SASL", password, kerr.IllegalSaslState, nil, "", "take no login on this port"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+			require.NoError(t, err)
+			t.Cleanup(cluster.Close)
+			cluster.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				resp := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
+				resp.ErrorCode = code(test.handshake)
+				return resp, nil, true
+			})
+			cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+				resp.ErrorCode, resp.SASLAuthBytes = code(test.auth), []byte(test.data)
+				return resp, nil, true
+			})
+			cfg := KafkaConfig{Brokers: cluster.ListenAddrs(), SASL: &test.login}
+			cfg.SetDefaults()
+			_, err = ping(t, cfg)
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), canary)
+			for _, cause := range []*kerr.Error{test.handshake, test.auth} {
+				if cause != nil {
+					require.ErrorIs(t, err, cause, "the cause stays in the chain")
+				}
+			}
+		})
 	}
-	cfg.SetDefaults()
-	_, err = ping(t, cfg)
-	require.ErrorIs(t, err, kerr.SaslAuthenticationFailed, "the cause stays in the chain")
-	require.ErrorContains(t, err, `refuse the login of user "me" with SCRAM-SHA-256: the name or the secret is wrong`)
-	require.NotContains(t, err.Error(), canary)
+}
+
+func code(err *kerr.Error) int16 {
+	if err == nil {
+		return 0
+	}
+	return err.Code
 }
 
 // A cluster whose listeners advertise an address that is none of ours answers the
@@ -143,7 +172,7 @@ func TestAnAdvertisedAddressThatCannotBeReachedIsNamed(t *testing.T) {
 	t.Cleanup(cluster.Close)
 	host, port, err := net.SplitHostPort(closedPort(t))
 	require.NoError(t, err)
-	closed, err := strconv.ParseInt(port, 10, 32)
+	closed, err := strconv.ParseUint(port, 10, 16)
 	require.NoError(t, err)
 	cluster.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()

@@ -17,8 +17,8 @@ import (
 // configuration, then the signatures of AWS and Azure around it. Secrets in files
 // are read again for every request, certificates for every change.
 //
-// connectTimeout bounds the TCP connection; the TLS handshake has ten seconds of
-// its own. The transport keeps up to 1000 idle connections to the host, more than
+// The TCP connection is bounded by connectTimeout; the TLS handshake has ten
+// seconds of its own. The transport keeps up to 1000 idle connections to the host, more than
 // there are shards. It never follows redirects, and its caller must not either
 // (http.Client.CheckRedirect): a redirected POST would lose its body or take the
 // credentials to another host.

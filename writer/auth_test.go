@@ -40,20 +40,26 @@ func transport(t *testing.T, section string) http.RoundTripper {
 	return rt
 }
 
+// received is what came back for a request.
+type received struct {
+	Status int
+	Header http.Header
+}
+
 // post sends one small request as the writer does.
-func post(t *testing.T, rt http.RoundTripper, target string) (*http.Response, error) {
+func post(t *testing.T, rt http.RoundTripper, target string) (received, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, strings.NewReader("samples"))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/x-protobuf")
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
-		return nil, err
+		return received{}, err
 	}
 	_, err = io.Copy(io.Discard, resp.Body)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	return resp, nil
+	return received{resp.StatusCode, resp.Header}, nil
 }
 
 // recorder is a receiver that remembers the headers of each request.
@@ -427,7 +433,7 @@ func TestRequestsGoThroughTheProxy(t *testing.T) {
 
 	resp, err := post(t, rt, "http://mimir.invalid/api/v1/push")
 	require.NoError(t, err)
-	require.Equal(t, http.StatusAccepted, resp.StatusCode)
+	require.Equal(t, http.StatusAccepted, resp.Status)
 	resp, err = post(t, rt, secure.URL)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1", resp.Header.Get("X-Proto"))
