@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -10,6 +11,7 @@ import (
 	commoncfg "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/storage/remote/azuread"
 	"github.com/prometheus/sigv4"
+	"golang.org/x/oauth2"
 )
 
 // newRoundTripper builds the transport of one destination as Prometheus builds
@@ -41,6 +43,9 @@ func newRoundTripper(cfg RemoteWriteConfig, connectTimeout time.Duration) (http.
 	if err != nil {
 		return nil, fmt.Errorf("building the HTTP transport: %w", err)
 	}
+	if client.OAuth2 != nil {
+		rt = &tokenErrors{next: rt, endpoint: client.OAuth2.TokenURL}
+	}
 	if cfg.SigV4Config != nil {
 		rt, err = sigv4.NewSigV4RoundTripper(cfg.SigV4Config, rt)
 		if err != nil {
@@ -54,6 +59,34 @@ func newRoundTripper(cfg RemoteWriteConfig, connectTimeout time.Duration) (http.
 		}
 	}
 	return rt, nil
+}
+
+// tokenErrors leaves out the answer's body from the errors of a token endpoint: it
+// may repeat the client secret, and have any length.
+type tokenErrors struct {
+	next     http.RoundTripper
+	endpoint string
+}
+
+// RoundTrip is that of the transport below.
+func (t *tokenErrors) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(req)
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return resp, err
+	}
+	status := "an unusable answer"
+	if refused.Response != nil {
+		status = refused.Response.Status
+	}
+	return resp, fmt.Errorf("asking %s for a token: %s", t.endpoint, status)
+}
+
+// CloseIdleConnections is called by http.Client.
+func (t *tokenErrors) CloseIdleConnections() {
+	if closer, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
 }
 
 // withHeaders adds the plain headers to a copy of the http_headers section.

@@ -172,7 +172,7 @@ func tokenEndpoint(t *testing.T, secret func() string) (*httptest.Server, *atomi
 		if id != "client" || given != secret() || r.FormValue("grant_type") != "client_credentials" ||
 			r.FormValue("scope") != "write push" || r.FormValue("audience") != "metrics" {
 			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = fmt.Fprint(w, `{"error":"invalid_client"}`)
+			_, _ = fmt.Fprintf(w, "client %s with %s is unknown", id, given)
 			return
 		}
 		_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600}`, n)
@@ -209,7 +209,7 @@ func TestARefusedOAuth2ClientIsAnErrorWithoutTheSecret(t *testing.T) {
 	endpoint, _ := tokenEndpoint(t, func() string { return "another" })
 	receiver := newRecorder(t)
 	_, err := post(t, transport(t, fmt.Sprintf(oauth2Section, writeFile(t, "secret", canary), endpoint.URL)), receiver.URL)
-	require.ErrorContains(t, err, "invalid_client")
+	require.EqualError(t, err, "asking "+endpoint.URL+" for a token: 401 Unauthorized")
 	require.NotContains(t, err.Error(), canary)
 	require.Empty(t, receiver.headers)
 }

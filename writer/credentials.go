@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -73,6 +74,9 @@ func validateSections(cfg RemoteWriteConfig) []error {
 	check("tls_config", validateTLS(client.TLSConfig))
 	if client.OAuth2 != nil {
 		check("oauth2.tls_config", validateTLS(client.OAuth2.TLSConfig))
+		if u, err := url.Parse(client.OAuth2.TokenURL); err != nil || u.Host == "" || u.User != nil {
+			errs = append(errs, fielderr.New("oauth2.token_url", "want https://host/path, without credentials"))
+		}
 	}
 	if cfg.SigV4Config != nil {
 		check("sigv4", cfg.SigV4Config.Validate())

@@ -20,12 +20,14 @@ func TestCredentialsThatContradictEachOtherAreRefused(t *testing.T) {
 		{"credentials in the URL", "url: http://user:" + canary + "@a.example/w", "url: credentials in the URL end up in logs: move them to basic_auth"},
 		{"redirects", "follow_redirects: true", "follow_redirects: redirects are never followed, a write would lose its body: set url to the final address"},
 		{"an old TLS", "tls_config: {min_version: TLS11}", "tls_config: TLS before 1.2 is broken: want TLS12 or TLS13"},
-		{"an old TLS at most", "oauth2: {client_id: a, token_url: b, tls_config: {max_version: TLS10}}", "oauth2.tls_config: TLS before 1.2 is broken: want TLS12 or TLS13"},
+		{"an old TLS at most", "oauth2: {client_id: a, token_url: 'https://b/t', tls_config: {max_version: TLS10}}", "oauth2.tls_config: TLS before 1.2 is broken: want TLS12 or TLS13"},
 		{"an empty rule", "write_relabel_configs: [null]", "write_relabel_configs[0]: the rule is empty"},
 		{"a secret manager", "basic_auth: {username_ref: u}", "basic_auth.username_ref: there is no secret manager here: use the key that ends in _file"},
 		{"a secret manager for TLS", "tls_config: {ca_ref: x}", "tls_config.ca_ref: there is no secret manager here: use the key that ends in _file"},
 		{"a secret manager for a token", "authorization: {credentials_ref: x}", "authorization.credentials_ref: there is no secret manager here: use the key that ends in _file"},
-		{"a secret manager for OAuth", "oauth2: {client_id: a, token_url: b, client_secret_ref: x}", "oauth2.client_secret_ref: there is no secret manager here: use the key that ends in _file"},
+		{"a secret manager for OAuth", "oauth2: {client_id: a, token_url: 'https://b/t', client_secret_ref: x}", "oauth2.client_secret_ref: there is no secret manager here: use the key that ends in _file"},
+		{"a token endpoint that is none", "oauth2: {client_id: a, token_url: b/t}", "oauth2.token_url: want https://host/path, without credentials"},
+		{"credentials in the token endpoint", "oauth2: {client_id: a, token_url: 'https://u:" + canary + "@b/t'}", "oauth2.token_url: want https://host/path, without credentials"},
 		{"headers for a proxy that is not there", "proxy_connect_header: {A: [" + canary + "]}", "if proxy_connect_header is configured, proxy_url or proxy_from_environment must also be configured"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
