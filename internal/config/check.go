@@ -44,43 +44,40 @@ func (c *checker) add(p Problem) {
 
 // check returns the node to decode into t; a wrong one is replaced by null.
 func (c *checker) check(node *yaml.Node, t reflect.Type, path string) *yaml.Node {
-	before := len(c.problems)
 	inner := deref(t)
-	switch {
-	case node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null":
+	if node.ShortTag() == "!!null" {
 		// A section that is there, though empty, such as kafka.tls.
 		if t.Kind() == reflect.Pointer && isSection(inner) {
 			return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: node.Line}
 		}
 		return node
-	case t.Kind() == reflect.Interface:
+	}
+	before := len(c.problems)
+	c.form(node, inner, path)
+	switch {
+	case len(c.problems) > before && isContainer(node, inner):
 		return node
-	case isSection(inner) && node.Kind == yaml.MappingNode:
-		c.section(node, inner, path)
-	case inner == durationType:
-		c.duration(node, path)
-	case readsItself(inner):
-	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
-		c.list(node, t, path)
-	case t.Kind() == reflect.Slice:
-		c.report(node.Line, path, "want a list, have %s: write it in brackets, or each element after a dash", kindOf(node))
-	case t.Kind() == reflect.Map && node.Kind == yaml.MappingNode:
-		c.mapping(node, t, path)
-	case t.Kind() == reflect.Map:
-		c.report(node.Line, path, "want a mapping from names to values, have %s", kindOf(node))
-	case isSection(inner):
-		c.report(node.Line, path, "want a section with keys, have %s", kindOf(node))
-	}
-	if len(c.problems) > before {
-		if isContainer(node, inner) {
-			return node
-		}
-		return null(node.Line)
-	}
-	if !c.decodes(node, inner, path) {
+	case len(c.problems) > before || !c.decodes(node, inner, path):
 		return null(node.Line)
 	}
 	return node
+}
+
+// form checks what kind of node it is, and what is inside.
+func (c *checker) form(node *yaml.Node, t reflect.Type, path string) {
+	switch {
+	case t == durationType:
+		c.duration(node, path)
+	case isSection(t) && node.Kind == yaml.MappingNode:
+		c.section(node, t, path)
+	case readsItself(t):
+	case isSection(t):
+		c.report(node.Line, path, "want a section with keys, have %s", kindOf(node))
+	case t.Kind() == reflect.Slice:
+		c.list(node, t, path)
+	case t.Kind() == reflect.Map:
+		c.mapping(node, t, path)
+	}
 }
 
 // isContainer says that wrong values inside the node have been taken out of it.
@@ -90,8 +87,9 @@ func isContainer(node *yaml.Node, t reflect.Type) bool {
 		return isSection(t) || t.Kind() == reflect.Map
 	case yaml.SequenceNode:
 		return t.Kind() == reflect.Slice && !readsItself(t)
+	default:
+		return false
 	}
-	return false
 }
 
 // section checks the keys of a mapping against the fields of a struct.
@@ -119,6 +117,10 @@ func (c *checker) section(node *yaml.Node, t reflect.Type, path string) {
 // list checks the elements. Those with keys keep their place, so that paths stay
 // true; of the others the wrong ones are left out.
 func (c *checker) list(node *yaml.Node, t reflect.Type, path string) {
+	if node.Kind != yaml.SequenceNode {
+		c.report(node.Line, path, "want a list, have %s: write it in brackets, or each element after a dash", kindOf(node))
+		return
+	}
 	kept := node.Content[:0:0]
 	for i, item := range node.Content {
 		at, before := fmt.Sprintf("%s[%d]", path, i), len(c.problems)
@@ -135,6 +137,10 @@ func (c *checker) list(node *yaml.Node, t reflect.Type, path string) {
 }
 
 func (c *checker) mapping(node *yaml.Node, t reflect.Type, path string) {
+	if node.Kind != yaml.MappingNode {
+		c.report(node.Line, path, "want a mapping from names to values, have %s", kindOf(node))
+		return
+	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		node.Content[i+1] = c.check(node.Content[i+1], t.Elem(), join(path, node.Content[i].Value))
 	}
@@ -241,13 +247,11 @@ func cleaned(err error) string {
 
 // kindOf names the kind of a node, in the words of somebody who writes the file.
 func kindOf(node *yaml.Node) string {
-	switch node.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
 	switch node.ShortTag() {
+	case "!!map":
+		return "a mapping"
+	case "!!seq":
+		return "a list"
 	case "!!int", "!!float":
 		return "a number"
 	case "!!bool":

@@ -157,7 +157,7 @@ func shownURL(p Pipeline) string {
 	if p.RemoteWrite.URL == nil || p.RemoteWrite.URL.URL == nil {
 		return ""
 	}
-	return redactURL(p.RemoteWrite.URL.URL.String())
+	return redactURL(p.RemoteWrite.URL.String())
 }
 
 func protocol(p Pipeline) string {

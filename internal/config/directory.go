@@ -31,15 +31,19 @@ func joinPaths(v reflect.Value, dir string, path bool) {
 	case reflect.Map:
 		joinMapPaths(v, dir)
 	case reflect.Struct:
-		if !isSection(v.Type()) {
-			return
+		if isSection(v.Type()) {
+			joinSectionPaths(v, dir)
 		}
-		for _, k := range sectionOf(v.Type()).keys {
-			isPath := strings.HasSuffix(k.name, "_file") || strings.HasSuffix(k.name, "_path") || k.name == "files"
-			joinPaths(v.FieldByIndex(k.index), dir, isPath)
-		}
-		joinInlinedMaps(v, dir)
+	default:
 	}
+}
+
+func joinSectionPaths(v reflect.Value, dir string) {
+	for _, k := range sectionOf(v.Type()).keys {
+		path := strings.HasSuffix(k.name, "_file") || strings.HasSuffix(k.name, "_path") || k.name == "files"
+		joinPaths(v.FieldByIndex(k.index), dir, path)
+	}
+	joinInlinedMaps(v, dir)
 }
 
 // joinMapPaths walks the sections of a mapping. Values of a map cannot be changed

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -217,6 +216,7 @@ func allSections(v reflect.Value) {
 				allSections(v.FieldByIndex(k.index))
 			}
 		}
+	default:
 	}
 }
 
@@ -263,6 +263,6 @@ func isUnset(v reflect.Value) bool {
 func asText(t *testing.T, value any) string {
 	t.Helper()
 	text, err := yaml.Marshal(map[string]any{"value": value})
-	require.NoError(t, err, fmt.Sprintf("%T", value))
+	require.NoError(t, err, "%T", value)
 	return string(text)
 }

@@ -215,8 +215,9 @@ func valueNode(value string, t reflect.Type) *yaml.Node {
 			list.Content = append(list.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.TrimSpace(item)})
 		}
 		return list
+	default:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
 }
 
 // provider gives the layer to koanf. The variables have been read before, since

@@ -20,8 +20,7 @@ type finder struct {
 }
 
 func (f *finder) addError(err error) {
-	var at *fielderr.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fielderr.Error](err); ok {
 		f.add(at.Path, at.Msg)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,28 +34,38 @@ func Load(src Source) (*Config, error) {
 			return nil, &Error{Problems: []Problem{{File: path, Msg: "reading the file: " + reason(err)}}}
 		}
 	}
-
 	root, problems := parse(data)
-	if root == nil {
-		return nil, in(path, problems)
+	if root != nil {
+		file := checker{problems: problems}
+		root = file.check(root, reflect.TypeFor[Config](), "")
+		problems = file.problems
 	}
-	fileCheck := checker{problems: problems}
-	root = fileCheck.check(root, reflect.TypeFor[Config](), "")
-	if root.Kind != yaml.MappingNode {
-		return nil, in(path, fileCheck.problems)
+	if root == nil || root.Kind != yaml.MappingNode {
+		return nil, in(path, problems)
 	}
 	env := readEnvironment(src.Environ, root)
 
-	// The tree of all layers, for the sections that read themselves.
-	tree := merged(root, env)
+	// What is wrong so far has been taken out of the layers, so that the rest can tell
+	// what else is.
+	problems = slices.Concat(problems, env.problems)
+	found := finder{problems: problems, known: len(problems), root: root, env: env}
+	c := complete(merged(root, env), path, &found)
+	for _, err := range c.Validate() {
+		found.addError(err)
+	}
+	if len(found.problems) > 0 {
+		return nil, in(path, found.problems)
+	}
+	return c, nil
+}
+
+// complete decodes the tree of all layers over the defaults.
+func complete(tree *yaml.Node, path string, found *finder) *Config {
 	all := checker{whole: true}
 	tree = all.check(tree, reflect.TypeFor[Config](), "")
-	known := append(fileCheck.problems, env.problems...)
-	found := finder{problems: known, known: len(known), root: root, env: env}
 	for _, p := range all.problems {
 		found.add(p.Path, p.Msg)
 	}
-
 	c := &Config{path: path}
 	if err := tree.Decode(c); err != nil {
 		found.add("", cleaned(err))
@@ -67,13 +78,7 @@ func Load(src Source) (*Config, error) {
 		}
 	}
 	c.SetDirectory(filepath.Dir(path))
-	for _, err := range c.Validate() {
-		found.addError(err)
-	}
-	if len(found.problems) > 0 {
-		return nil, in(path, found.problems)
-	}
-	return c, nil
+	return c
 }
 
 func pathVariable(environ []string) string {

@@ -60,18 +60,26 @@ func exists(node *yaml.Node, path string) bool {
 func step(node *yaml.Node, path string) (next *yaml.Node, line int, rest string) {
 	switch node.Kind {
 	case yaml.MappingNode:
-		path = strings.TrimPrefix(path, ".")
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			key := node.Content[i]
-			if key.Value != "" && within(path, key.Value) && (next == nil || len(rest) > len(path)-len(key.Value)) {
-				next, line, rest = node.Content[i+1], key.Line, path[len(key.Value):]
-			}
-		}
+		return stepByName(node, strings.TrimPrefix(path, "."))
 	case yaml.SequenceNode:
 		number, after, ok := strings.Cut(strings.TrimPrefix(path, "["), "]")
 		i, err := strconv.Atoi(number)
 		if ok && err == nil && i >= 0 && i < len(node.Content) {
-			next, line, rest = node.Content[i], node.Content[i].Line, after
+			return node.Content[i], node.Content[i].Line, after
+		}
+	default: // A scalar has nothing below it.
+	}
+	return nil, 0, path
+}
+
+// stepByName takes the longest key that the path begins with.
+func stepByName(node *yaml.Node, path string) (next *yaml.Node, line int, rest string) {
+	longest := 0
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		if len(key.Value) > longest && within(path, key.Value) {
+			longest = len(key.Value)
+			next, line, rest = node.Content[i+1], key.Line, path[longest:]
 		}
 	}
 	return next, line, rest

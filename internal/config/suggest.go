@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -45,69 +46,6 @@ func quoted(names []string) string {
 	return `"` + strings.Join(names, `" or "`) + `"`
 }
 
-// elsewhere translates the names that other programs use. SeaTunnel's are for its
-// Kafka source and its Prometheus sink, those with dots are properties of Kafka
-// clients. A translation that begins with kafka or pipelines is a whole path.
-func elsewhere(name, path string) string {
-	switch indices.ReplaceAllString(path, "[]") {
-	case "", "kafka":
-		return map[string]string{
-			"bootstrap.servers": "kafka.brokers",
-			"bootstrap_servers": "kafka.brokers",
-			"bootstrap-servers": "kafka.brokers",
-			"client.id":         "kafka.client_id",
-			"client.rack":       "kafka.rack",
-			"sasl.mechanism":    "kafka.sasl.mechanism",
-			"sasl.mechanisms":   "kafka.sasl.mechanism",
-			"sasl.username":     "kafka.sasl.username",
-			"sasl.password":     "kafka.sasl.password",
-			"security.protocol": "kafka.tls",
-			"fetch.max.bytes":   "kafka.fetch_max_bytes",
-			"fetch.max.wait.ms": "kafka.fetch_max_wait",
-			"group.id":          "pipelines[].group",
-			"auto.offset.reset": "pipelines[].start",
-		}[name]
-	case "pipelines[].samples[]":
-		return map[string]string{
-			"key_label":     "labels_from",
-			"key_value":     "value",
-			"key_timestamp": "timestamp",
-			"metric":        "name",
-			"metric_name":   "name",
-		}[name]
-	case "pipelines[]":
-		return map[string]string{
-			"key_label":                   "samples[].labels_from",
-			"key_value":                   "samples[].value",
-			"key_timestamp":               "samples[].timestamp",
-			"batch_size":                  "batch.max_samples",
-			"flush_interval":              "batch.max_age",
-			"retry_backoff_multiplier_ms": "retry.min_backoff",
-			"retry_backoff_max_ms":        "retry.max_backoff",
-			"connect_timeout_ms":          "connect_timeout",
-			"socket_timeout_ms":           "remote_write.remote_timeout",
-			"url":                         "remote_write.url",
-			"headers":                     "remote_write.headers",
-			"topic":                       "topics",
-			"consumer.group":              "group",
-			"group.id":                    "group",
-			"group_id":                    "group",
-			"start_mode":                  "start",
-			"auto.offset.reset":           "start",
-			"auto_offset_reset":           "start",
-			"bootstrap.servers":           "kafka.brokers",
-			"isolation.level":             "isolation",
-			"group.instance.id":           "instance_id",
-			"session.timeout.ms":          "session_timeout",
-			"heartbeat.interval.ms":       "heartbeat_interval",
-			"auto.commit.interval.ms":     "commit_interval",
-			"max.poll.interval.ms":        "stall_timeout",
-			"relabel_configs":             "remote_write.write_relabel_configs",
-		}[name]
-	}
-	return ""
-}
-
 // rooted makes a path from the root of one that may be relative to a section.
 func rooted(section, path string) string {
 	if strings.HasPrefix(path, "kafka.") || strings.HasPrefix(path, "pipelines[") {
@@ -139,9 +77,9 @@ func suggest(name string, around []place) []string {
 	if best := closest(plain, sectionOf(here.typ)); best != "" {
 		return []string{best}
 	}
-	for level := len(around) - 1; level >= 0; level-- {
-		found := below(plain, around[level].typ, 0)
-		if path := joined(plain, around[level].typ); len(found) == 0 && path != "" {
+	for level, section := range slices.Backward(around) {
+		found := below(plain, section.typ, 0)
+		if path := joined(plain, section.typ); len(found) == 0 && path != "" {
 			found = []string{path}
 		}
 		if len(found) == 0 {
@@ -149,7 +87,7 @@ func suggest(name string, around []place) []string {
 		}
 		if level < len(around)-1 {
 			for i := range found {
-				found[i] = join(around[level].path, found[i])
+				found[i] = join(section.path, found[i])
 			}
 		}
 		return found

@@ -104,27 +104,35 @@ func (c *Config) checkGroups() []error {
 	return errs
 }
 
-// overlap says what two lists of topics have in common. Whether two patterns
-// match the same name cannot be known; they are taken to where one begins like the
-// other.
+// overlap says what two lists of topics have in common.
 func overlap(a, b []string) string {
 	for _, x := range a {
 		for _, y := range b {
-			switch {
-			case x == y && isPattern(x):
-				return fmt.Sprintf("the pattern %q", x)
-			case x == y:
-				return fmt.Sprintf("the topic %q", x)
-			case isPattern(x) && isPattern(y):
-				if p, q := literalPrefix(x), literalPrefix(y); strings.HasPrefix(p, q) || strings.HasPrefix(q, p) {
-					return fmt.Sprintf("topics that may match both %q and %q", x, y)
-				}
-			case isPattern(x) && matches(x, y):
-				return fmt.Sprintf("the topic %q", y)
-			case isPattern(y) && matches(y, x):
-				return fmt.Sprintf("the topic %q", x)
+			if what := common(x, y); what != "" {
+				return what
 			}
 		}
+	}
+	return ""
+}
+
+// common says which topics are meant by both of two names or patterns. Whether two
+// patterns match the same name cannot be known; they are taken to where one begins
+// like the other.
+func common(x, y string) string {
+	switch {
+	case x == y && isPattern(x):
+		return fmt.Sprintf("the pattern %q", x)
+	case x == y:
+		return fmt.Sprintf("the topic %q", x)
+	case isPattern(x) && isPattern(y):
+		if p, q := literalPrefix(x), literalPrefix(y); strings.HasPrefix(p, q) || strings.HasPrefix(q, p) {
+			return fmt.Sprintf("topics that may match both %q and %q", x, y)
+		}
+	case isPattern(x) && matches(x, y):
+		return fmt.Sprintf("the topic %q", y)
+	case isPattern(y) && matches(y, x):
+		return fmt.Sprintf("the topic %q", x)
 	}
 	return ""
 }

@@ -35,15 +35,14 @@ func (c *Config) YAML() ([]byte, error) {
 var freeForm = regexp.MustCompile(`^(headers|http_headers|proxy_connect_header|endpoint_params|extensions|claims)$`)
 
 // redact hides what the types of the values do not hide themselves: everything in
-// free-form sections, and what may be a password in a URL. Nothing that was left
-// out is written either.
+// free-form sections, and what may be a password in a URL. free says that the node
+// is in such a section.
 func redact(node *yaml.Node, free bool) {
 	switch node.Kind {
 	case yaml.ScalarNode:
-		switch {
-		case free && node.ShortTag() != "!!null":
+		if free {
 			node.SetString(hidden)
-		case strings.Contains(node.Value, "://"):
+		} else if strings.Contains(node.Value, "://") {
 			node.Value = redactURL(node.Value)
 		}
 	case yaml.SequenceNode:
@@ -51,17 +50,22 @@ func redact(node *yaml.Node, free bool) {
 			redact(item, free)
 		}
 	case yaml.MappingNode:
-		kept := node.Content[:0]
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			key, value := node.Content[i], node.Content[i+1]
-			if value.ShortTag() == "!!null" {
-				continue
-			}
-			redact(value, free || freeForm.MatchString(key.Value) && value.Kind == yaml.MappingNode)
+		redactMapping(node, free)
+	default: // An encoded tree has no others.
+	}
+}
+
+// redactMapping also leaves out keys that are not set.
+func redactMapping(node *yaml.Node, free bool) {
+	kept := node.Content[:0]
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if value.ShortTag() != "!!null" {
+			redact(value, free || freeForm.MatchString(key.Value))
 			kept = append(kept, key, value)
 		}
-		node.Content = kept
 	}
+	node.Content = kept
 }
 
 // redactURL hides the credentials of a URL, and the values of its query, where

@@ -23,20 +23,29 @@ func zeros(node *yaml.Node, v reflect.Value, path string) []zero {
 		}
 		v = v.Elem()
 	}
-	var found []zero
 	switch {
-	case v.CanInt() && node.Kind == yaml.ScalarNode && node.ShortTag() != "!!null" && v.Int() == 0:
-		found = append(found, zero{path, v})
-	case v.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
+	case node.Kind == yaml.ScalarNode:
+		if v.CanInt() && v.IsZero() && node.ShortTag() != "!!null" {
+			return []zero{{path, v}}
+		}
+	case node.Kind == yaml.SequenceNode && v.Kind() == reflect.Slice:
+		var found []zero
 		for i := range min(v.Len(), len(node.Content)) {
 			found = append(found, zeros(node.Content[i], v.Index(i), fmt.Sprintf("%s[%d]", path, i))...)
 		}
-	case isSection(v.Type()) && node.Kind == yaml.MappingNode:
-		s := sectionOf(v.Type())
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if k, ok := s.find(node.Content[i].Value); ok {
-				found = append(found, zeros(node.Content[i+1], v.FieldByIndex(k.index), join(path, k.name))...)
-			}
+		return found
+	case node.Kind == yaml.MappingNode && isSection(v.Type()):
+		return zerosOf(node, v, path)
+	}
+	return nil
+}
+
+func zerosOf(section *yaml.Node, v reflect.Value, path string) []zero {
+	var found []zero
+	s := sectionOf(v.Type())
+	for i := 0; i+1 < len(section.Content); i += 2 {
+		if k, ok := s.find(section.Content[i].Value); ok {
+			found = append(found, zeros(section.Content[i+1], v.FieldByIndex(k.index), join(path, k.name))...)
 		}
 	}
 	return found
