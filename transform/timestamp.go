@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -148,7 +149,7 @@ func parseEpoch(s string, unit int) (int64, Reason) {
 	}
 	if e := strings.IndexAny(digits, "eE"); e >= 0 {
 		exponent, err := strconv.Atoi(digits[e+1:])
-		if err != nil {
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return 0, ReasonBadTimestamp
 		}
 		// Beyond this, every number but zero is zero or too large whatever its digits
