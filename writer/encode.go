@@ -26,7 +26,8 @@ type encoder struct {
 	raw     []byte
 	payload *payload
 	symbols symbols
-	refs    []byte // Label references of one series.
+	refs    []byte // Label references of all series, one after the other.
+	ends    []int  // Where those of each series end.
 }
 
 // encode makes a request of the items that are not settled yet. Items of a series
@@ -69,24 +70,26 @@ func appendRequest1(dst []byte, items []item) ([]byte, int) {
 // samples.
 func (e *encoder) appendRequest2(dst []byte, items []item) ([]byte, int) {
 	dst = e.symbols.begin(dst)
+	e.refs, e.ends = e.refs[:0], e.ends[:0]
 	for i := 0; i < len(items); {
 		run, count, _ := measure(items[i:])
 		if count > 0 {
-			dst = e.symbols.appendNew(dst, items[i].Series)
+			dst, e.refs = e.symbols.add(dst, e.refs, items[i].Series)
+			e.ends = append(e.ends, len(e.refs))
 		}
 		i += run
 	}
-	samples := 0
+	samples, begin, next := 0, 0, 0
 	for len(items) > 0 {
 		run, count, size := measure(items)
 		if count > 0 {
-			e.refs = e.symbols.appendRefs(e.refs[:0], items[0].Series)
-			labels := 1 + varintSize(uint64(len(e.refs))) + len(e.refs)
+			refs := e.refs[begin:e.ends[next]]
+			begin, next = e.ends[next], next+1
 			dst = append(dst, tagTimeSeries2)
-			dst = binary.AppendUvarint(dst, uint64(labels+size))
+			dst = binary.AppendUvarint(dst, uint64(1+varintSize(uint64(len(refs)))+len(refs)+size))
 			dst = append(dst, tagLabelRefs)
-			dst = binary.AppendUvarint(dst, uint64(len(e.refs)))
-			dst = append(dst, e.refs...)
+			dst = binary.AppendUvarint(dst, uint64(len(refs)))
+			dst = append(dst, refs...)
 			dst = appendSamples(dst, items[:run])
 			samples += count
 		}

@@ -32,7 +32,7 @@ func (i *isolation) guess(rest []item, boundary *kgo.Record) ([]item, finding) {
 	before := func(*item) bool { return true }
 	if boundary != nil {
 		where = partitionOf(boundary)
-		before = func(it *item) bool { return partitionOf(it.Record) == where && it.Record.Offset < boundary.Offset }
+		before = func(it *item) bool { return partitionOf(it.Record) == where && it.Record.Offset <= boundary.Offset }
 	}
 	if i.guessed[where] {
 		return rest, bad

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -62,9 +61,16 @@ func configure(change func(*Config)) Config {
 	return cfg
 }
 
+// tester is a test, or a single check of a property.
+type tester interface {
+	require.TestingT
+	Helper()
+	Cleanup(func())
+}
+
 // start makes a writer to a transport, and ends it with the test if the test has
 // not.
-func start(t *testing.T, rt http.RoundTripper, change func(*Config)) *Writer {
+func start(t tester, rt http.RoundTripper, change func(*Config)) *Writer {
 	t.Helper()
 	w, err := New(configure(change), Options{Registerer: prometheus.NewRegistry(), Version: "test", transport: rt})
 	require.NoError(t, err)

@@ -15,6 +15,8 @@ type Status struct {
 	Shards   int    `json:"shards"`
 	// PendingSamples are those that are not settled yet.
 	PendingSamples int64 `json:"pending_samples"`
+	// SamplesWritten are those that the receiver has accepted.
+	SamplesWritten int64 `json:"samples_written"`
 	// BackingOff counts the shards that wait before their next attempt.
 	BackingOff int `json:"backing_off"`
 	// Misconfigured is what the receiver says where that is not about the data.
@@ -31,11 +33,13 @@ type Status struct {
 
 // Status returns how the writer is now.
 func (w *Writer) Status() Status {
+	samples := w.metrics.read()
 	s := Status{
 		URL:            w.client.url.Redacted(),
 		Protocol:       w.negotiation.protocol().String(),
 		Shards:         len(w.shards),
-		PendingSamples: w.metrics.read().inFlight,
+		PendingSamples: samples.inFlight,
+		SamplesWritten: samples.settled[sampleWritten],
 		BackingOff:     w.backingOff(),
 		Misconfigured:  w.health.misconfigured(),
 		Poisoned:       w.health.poisonedShards(),

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/kafka2prom/kafka2prom/transform"
 )
@@ -18,17 +19,15 @@ const maxSymbols = 1 << 19
 type symbols struct {
 	limit   int // 0: maxSymbols.
 	numbers map[string]uint32
-	texts   []symbol
-	table   *byte  // Identity of the table; another one after a new start.
-	request uint64 // Stamp of the request that is being built.
-	next    uint32 // The reference that comes next in it.
+	texts   []string // By number.
+	marks   []mark   // By number.
+	table   *byte    // Identity of all of the above; another one after a new start.
+	request uint32   // Stamp of the request that is being built.
+	next    uint32   // The reference that comes next in it.
 }
 
-type symbol struct {
-	text    string
-	request uint64 // The last request that used it.
-	ref     uint32 // Its reference there.
-}
+// mark says where a text is in the last request that used it.
+type mark struct{ request, ref uint32 }
 
 // seriesSymbols is what a series keeps: names and values in turn.
 type seriesSymbols struct {
@@ -41,13 +40,17 @@ func (s *symbols) begin(dst []byte) []byte {
 	if s.limit == 0 {
 		s.limit = maxSymbols
 	}
-	if s.numbers == nil || len(s.texts) > s.limit {
-		s.numbers = map[string]uint32{"": 0}
-		s.texts = append(s.texts[:0:0], symbol{})
-		s.table = new(byte)
+	if s.numbers == nil || len(s.texts) > s.limit || s.request == math.MaxUint32 {
+		*s = symbols{
+			limit:   s.limit,
+			numbers: map[string]uint32{"": 0},
+			texts:   []string{""},
+			marks:   make([]mark, 1),
+			table:   new(byte),
+		}
 	}
 	s.request++
-	s.texts[0].request, s.texts[0].ref = s.request, 0
+	s.marks[0] = mark{request: s.request}
 	s.next = 1
 	return append(dst, tagSymbol, 0)
 }
@@ -69,32 +72,27 @@ func (s *symbols) number(text string) uint32 {
 	n, ok := s.numbers[text]
 	if !ok {
 		n = uint32(len(s.texts))
-		s.texts = append(s.texts, symbol{text: text})
+		s.texts = append(s.texts, text)
+		s.marks = append(s.marks, mark{})
 		s.numbers[text] = n
 	}
 	return n
 }
 
-// appendNew appends the texts of a series that the request does not have yet.
-func (s *symbols) appendNew(dst []byte, series *transform.Series) []byte {
+// add appends the texts of a series that the request does not have yet to dst, and
+// the references of all of them to refs.
+func (s *symbols) add(dst, refs []byte, series *transform.Series) (newDst, newRefs []byte) {
 	for _, n := range s.of(series) {
-		x := &s.texts[n]
-		if x.request == s.request {
-			continue
+		m := &s.marks[n]
+		if m.request != s.request {
+			*m = mark{request: s.request, ref: s.next}
+			s.next++
+			text := s.texts[n]
+			dst = append(dst, tagSymbol)
+			dst = binary.AppendUvarint(dst, uint64(len(text)))
+			dst = append(dst, text...)
 		}
-		x.request, x.ref = s.request, s.next
-		s.next++
-		dst = append(dst, tagSymbol)
-		dst = binary.AppendUvarint(dst, uint64(len(x.text)))
-		dst = append(dst, x.text...)
+		refs = binary.AppendUvarint(refs, uint64(m.ref))
 	}
-	return dst
-}
-
-// appendRefs appends the references of a series, all of which are in the request.
-func (s *symbols) appendRefs(dst []byte, series *transform.Series) []byte {
-	for _, n := range s.of(series) {
-		dst = binary.AppendUvarint(dst, uint64(s.texts[n].ref))
-	}
-	return dst
+	return dst, refs
 }
