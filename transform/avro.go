@@ -241,9 +241,9 @@ func guess(value []byte) string {
 	case bytes.HasPrefix(value, []byte("Obj\x01")):
 		return ": this is an Avro container file, of which no record is made"
 	case bytes.HasPrefix(value, []byte{0xc3, 0x01}):
-		return fmt.Sprintf(": this looks like framing %s", framingSingleObject)
+		return ": this looks like framing " + framingSingleObject
 	case len(value) >= 5 && value[0] == 0:
-		return fmt.Sprintf(": this looks like framing %s", framingConfluent)
+		return ": this looks like framing " + framingConfluent
 	}
 	return ""
 }

@@ -93,7 +93,7 @@ func (c *AvroConfig) schemas() ([]*avroSchema, error) {
 }
 
 func readSchema(name string) (*avroSchema, error) {
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(name) //nolint:gosec // It is the operator who names the file.
 	if err != nil {
 		return nil, fmt.Errorf("reading the schema: %w", err)
 	}

@@ -43,7 +43,7 @@ func TestAvroSchemasThatCannotBeReadNameTheirKey(t *testing.T) {
 		_, err := newAvroDecoder(c, avroLimits(), nil)
 		require.ErrorContains(t, err, want)
 	}
-	f(AvroConfig{Schema: `{"type": "recrod"}`}, "avro.schema: parsing the schema: ")
+	f(AvroConfig{Schema: `{"type": "no-such-type"}`}, "avro.schema: parsing the schema: ")
 	f(AvroConfig{Schema: `"int`}, "avro.schema: parsing the schema: ")
 	f(AvroConfig{SchemaFile: append(writeSchemas(t, `"int"`), filepath.Join(t.TempDir(), "missing.avsc"))}, "avro.schema_file[1]: reading the schema: ")
 	f(AvroConfig{SchemaFile: writeSchemas(t, `"int"`, `{`)}, "avro.schema_file[1]: ")

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,26 +25,26 @@ const sampleSchema = `{"type": "record", "name": "Sample", "fields": [
 func avroLimits() Limits { return Limits{RecordBytes: 1 << 20, Depth: 64} }
 
 // inlineDecoder decodes values without a frame.
-func inlineDecoder(t testing.TB, schema string) *avroDecoder {
-	t.Helper()
+func inlineDecoder(tb testing.TB, schema string) *avroDecoder {
+	tb.Helper()
 	d, err := newAvroDecoder(AvroConfig{Framing: framingNone, Schema: schema}, avroLimits(), nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return d
 }
 
 // encode writes a datum.
-func encode(t testing.TB, schema string, v any) []byte {
-	t.Helper()
+func encode(tb testing.TB, schema string, v any) []byte {
+	tb.Helper()
 	parsed, err := avro.Parse(schema)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	datum, err := parsed.Encode(v)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return datum
 }
 
-func encodeSample(t testing.TB, value float64) []byte {
-	t.Helper()
-	return encode(t, sampleSchema, map[string]any{
+func encodeSample(tb testing.TB, value float64) []byte {
+	tb.Helper()
+	return encode(tb, sampleSchema, map[string]any{
 		"labels": map[string]string{"__name__": "up", "job": "a"}, "value": value, "ts": int64(1700000000000),
 	})
 }
@@ -55,13 +56,13 @@ func wantSample(value float64) any {
 }
 
 // requireRefused decodes a value that is at fault, and returns the text.
-func requireRefused(t testing.TB, d *avroDecoder, value []byte, reason Reason) string {
-	t.Helper()
+func requireRefused(tb testing.TB, d *avroDecoder, value []byte, reason Reason) string {
+	tb.Helper()
 	tree, err := d.decodeTree(&kgo.Record{Value: value})
-	require.Nil(t, tree)
+	require.Nil(tb, tree)
 	var refusal *decodeError
-	require.ErrorAs(t, err, &refusal)
-	require.Equal(t, reason, refusal.Reason, refusal.Text)
+	require.ErrorAs(tb, err, &refusal)
+	require.Equal(tb, reason, refusal.Reason, refusal.Text)
 	return refusal.Text
 }
 
@@ -142,7 +143,7 @@ func TestAvroRefusesWhatIsNoDatumOfTheSchema(t *testing.T) {
 	for n := range good {
 		f(good[:n], "no datum of the schema")
 	}
-	f(append(good[:len(good):len(good)], 7), "1 of the 35 bytes are left over after a datum of the schema")
+	f(append(slices.Clip(good), 7), "1 of the 35 bytes are left over after a datum of the schema")
 	f([]byte(`{"labels": {}, "value": 1}`), "this looks like JSON")
 	f([]byte("Obj\x01\x04\x14avro.codec"), "this is an Avro container file")
 	f(append([]byte{0, 0, 0, 0, 9}, good...), "this may be a schema id, for which schema_registry has to be set")
@@ -170,11 +171,11 @@ func TestAvroForgetsTheLastRecord(t *testing.T) {
 
 func TestAvroKeepsNoValueOfASchemaThatChanged(t *testing.T) {
 	const old = `{"type": "record", "name": "Old", "fields": [{"name": "a", "type": "int"}, {"name": "gone", "type": "int"}]}`
-	const new = `{"type": "record", "name": "New", "fields": [{"name": "a", "type": "int"}]}`
-	d := singleObjectDecoder(t, old, new)
+	const current = `{"type": "record", "name": "New", "fields": [{"name": "a", "type": "int"}]}`
+	d := singleObjectDecoder(t, old, current)
 	_, err := d.decodeTree(&kgo.Record{Value: singleObject(t, old, map[string]any{"a": 1, "gone": 2})})
 	require.NoError(t, err)
-	tree, err := d.decodeTree(&kgo.Record{Value: singleObject(t, new, map[string]any{"a": 3})})
+	tree, err := d.decodeTree(&kgo.Record{Value: singleObject(t, current, map[string]any{"a": 3})})
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"a": int32(3)}, tree)
 }
@@ -202,7 +203,7 @@ func TestAvroLeavesOutFieldsThatNobodyWants(t *testing.T) {
 			require.Equal(t, want, tree)
 		}
 		requireRefused(t, d, datum[:len(datum)-1], ReasonNotDecodable)
-		requireRefused(t, d, append(datum[:len(datum):len(datum)], 0), ReasonNotDecodable)
+		requireRefused(t, d, append(slices.Clip(datum), 0), ReasonNotDecodable)
 	}
 	inner := map[string]any{"at": "1970-01-01T00:00:01.5"}
 	f([]string{"value", "no such field"}, map[string]any{"value": 2.5})
@@ -247,30 +248,30 @@ func TestAvroPanicsAreRefusals(t *testing.T) {
 	require.Equal(t, "decoding Avro panicked: boom", requireRefused(t, d, []byte{2}, ReasonPanic))
 }
 
-func writeSchemas(t testing.TB, schemas ...string) units.StringList {
-	t.Helper()
+func writeSchemas(tb testing.TB, schemas ...string) units.StringList {
+	tb.Helper()
 	var files units.StringList
 	for i, schema := range schemas {
-		name := filepath.Join(t.TempDir(), "schema"+string(rune('a'+i))+".avsc")
-		require.NoError(t, os.WriteFile(name, []byte(schema), 0o600))
+		name := filepath.Join(tb.TempDir(), "schema"+string(rune('a'+i))+".avsc")
+		require.NoError(tb, os.WriteFile(name, []byte(schema), 0o600))
 		files = append(files, name)
 	}
 	return files
 }
 
-func singleObjectDecoder(t testing.TB, schemas ...string) *avroDecoder {
-	t.Helper()
-	d, err := newAvroDecoder(AvroConfig{Framing: framingSingleObject, SchemaFile: writeSchemas(t, schemas...)}, avroLimits(), nil)
-	require.NoError(t, err)
+func singleObjectDecoder(tb testing.TB, schemas ...string) *avroDecoder {
+	tb.Helper()
+	d, err := newAvroDecoder(AvroConfig{Framing: framingSingleObject, SchemaFile: writeSchemas(tb, schemas...)}, avroLimits(), nil)
+	require.NoError(tb, err)
 	return d
 }
 
-func singleObject(t testing.TB, schema string, v any) []byte {
-	t.Helper()
+func singleObject(tb testing.TB, schema string, v any) []byte {
+	tb.Helper()
 	parsed, err := avro.Parse(schema)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	value, err := parsed.AppendSingleObject(nil, v)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return value
 }
 

@@ -97,9 +97,7 @@ func (s *Schemas) find(ctx context.Context, id uint32) (*avroSchema, error) {
 	if schema, err := s.cached(id); schema != nil || err != nil {
 		return schema, err
 	}
-	// Callers that come for the same id share the look-up, so it does not end with
-	// the first of them.
-	result := s.flight.DoChan(strconv.FormatUint(uint64(id), 10), func() (any, error) {
+	result := s.flight.DoChan(strconv.FormatUint(uint64(id), 10), func() (any, error) { //nolint:contextcheck // Callers share the look-up: it ends with Close, not with the first of them.
 		return s.lookUp(id)
 	})
 	select {

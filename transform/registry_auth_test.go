@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -27,9 +25,9 @@ const (
 	bearerHeader = "Bearer hunter2"
 )
 
-func writeSecret(t testing.TB, name, secret string) {
-	t.Helper()
-	require.NoError(t, os.WriteFile(name, []byte(secret), 0o600))
+func writeSecret(tb testing.TB, name, secret string) {
+	tb.Helper()
+	require.NoError(tb, os.WriteFile(name, []byte(secret), 0o600))
 }
 
 func TestRegistryCredentials(t *testing.T) {
@@ -114,10 +112,10 @@ func TestRegistryErrorsHoldNoSecrets(t *testing.T) {
 	}
 }
 
-func parseURL(t testing.TB, text string) commoncfg.URL {
-	t.Helper()
+func parseURL(tb testing.TB, text string) commoncfg.URL {
+	tb.Helper()
 	u, err := url.Parse(text)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return commoncfg.URL{URL: u}
 }
 
@@ -129,7 +127,7 @@ func TestRegistryOverTLS(t *testing.T) {
 		shown.Store(int32(len(r.TLS.PeerCertificates)))
 		reg.Handler().ServeHTTP(w, r)
 	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // It logs failed handshakes.
+	server.Config.ErrorLog = zap.NewStdLog(zap.NewNop()) // It logs failed handshakes.
 	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	server.StartTLS()
 	defer server.Close()
@@ -167,9 +165,9 @@ func TestRegistryOverTLS(t *testing.T) {
 	require.ErrorContains(t, err, "setting up the schema registry: ")
 }
 
-func writePEM(t testing.TB, name, kind string, der []byte) {
-	t.Helper()
-	writeSecret(t, name, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
+func writePEM(tb testing.TB, name, kind string, der []byte) {
+	tb.Helper()
+	writeSecret(tb, name, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
 }
 
 func TestRegistryNeedsAURL(t *testing.T) {

@@ -15,10 +15,9 @@ import (
 // Bounds of what one look-up may bring.
 const (
 	maxSchemaBytes = 1 << 20
-	// maxAnswerBytes leaves room for the escapes of a schema within JSON.
-	maxAnswerBytes = 4 * maxSchemaBytes
-	maxReferences  = 100 // Of a schema, and of those that it refers to.
-	maxNesting     = 20  // Of references.
+	maxAnswerBytes = 4 * maxSchemaBytes // Leaves room for the escapes of a schema within JSON.
+	maxReferences  = 100                // Of a schema, and of those that it refers to.
+	maxNesting     = 20                 // Of references.
 	maxRedirects   = 5
 )
 
@@ -153,8 +152,7 @@ func (n *registryNode) schema(ctx context.Context, id uint32) (*avroSchema, erro
 
 // refer puts the schema's id in front of a refusal.
 func refer(err error, id uint32) error {
-	var refusal *decodeError
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*decodeError](err); ok {
 		return &decodeError{refusal.Reason, fmt.Sprintf("schema %d: %s", id, refusal.Text)}
 	}
 	return err

@@ -70,6 +70,7 @@ type virtualRegistry struct {
 }
 
 func runVirtualRegistry(t *testing.T, cfg RegistryConfig, test func(*virtualRegistry)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		v := &virtualRegistry{Registry: srfake.NewRegistry()}
 		v.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -87,7 +88,7 @@ func runVirtualRegistry(t *testing.T, cfg RegistryConfig, test func(*virtualRegi
 		listener := newPipeListener()
 		server := &http.Server{Handler: v.Handler(), ReadHeaderTimeout: time.Minute}
 		go func() { _ = server.Serve(listener) }()
-		defer server.Close()
+		defer func() { require.NoError(t, server.Close()) }()
 
 		core, logs := observer.New(zap.InfoLevel)
 		v.logs = logs
@@ -132,10 +133,10 @@ func TestRegistryOutageIsWaitedOut(t *testing.T) {
 		// A caller that comes back as soon as it may.
 		start := time.Now()
 		for time.Since(start) < 5*time.Minute {
-			retry := requireRetry(t, v.find(2), "looking up schema 2")
-			require.LessOrEqual(t, retry.After, maxRegistryBackoff)
+			after := requireRetry(t, v.find(2), "looking up schema 2")
+			require.LessOrEqual(t, after, maxRegistryBackoff)
 			require.NoError(t, v.find(1), "an outage holds up new ids alone")
-			time.Sleep(retry.After)
+			time.Sleep(after)
 		}
 		require.Greater(t, v.asked, 30, "it is asked at least every ten seconds")
 		require.Less(t, v.asked, 80, "and it is not hammered")
@@ -147,8 +148,8 @@ func TestRegistryOutageIsWaitedOut(t *testing.T) {
 		require.Len(t, v.logs.FilterMessageSnippet("answers again").All(), 1)
 
 		v.status = http.StatusServiceUnavailable
-		retry := requireRetry(t, v.find(3), "answers 503")
-		require.LessOrEqual(t, retry.After, minRegistryBackoff, "the back-off began anew")
+		after := requireRetry(t, v.find(3), "answers 503")
+		require.LessOrEqual(t, after, minRegistryBackoff, "the back-off began anew")
 	})
 }
 
@@ -184,8 +185,8 @@ func TestRegistryThatHangsLeavesTimeForTheNextURL(t *testing.T) {
 			v.delay = 0 // The second URL answers.
 			return false
 		})
-		nodes := v.schemas.registry.nodes
-		v.schemas.registry.nodes = append(nodes, nodes[0])
+		registry := v.schemas.registry
+		registry.nodes = append(registry.nodes, registry.nodes[0])
 		v.delay = time.Hour
 		start := time.Now()
 		require.NoError(t, v.find(1))
