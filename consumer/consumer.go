@@ -100,7 +100,9 @@ type Consumer struct {
 	inFlight []*batch            // Submitted, not settled.
 	numbers  uint64              // The number of the last batch.
 	spare    []transform.Output  // Of settled batches, to be filled again.
-	retryAt  time.Time           // No mapping before: the schema registry is out of reach.
+	// notBefore holds mapping back: the schema registry is out of reach, or the rate is
+	// used up.
+	notBefore time.Time
 
 	progress progress
 	stop     context.CancelCauseFunc // Ends consuming; the cause is Run's error.
@@ -150,8 +152,10 @@ func New(cfg Config, opts Options) (*Consumer, error) {
 // group is left. The error is nil where it was asked to stop or has reached
 // its end.
 func (c *Consumer) Run(ctx context.Context) error {
-	defer c.close()
-	if err := c.prepare(ctx); err != nil {
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	defer c.close(disconnect)
+	if err := c.prepare(ctx, connected); err != nil {
+		c.opts.Writer.Drain(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -183,8 +187,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 	return cause
 }
 
-// prepare does what has to be known before the first poll.
-func (c *Consumer) prepare(ctx context.Context) error {
+// prepare does what has to be known before the first poll, and makes the client, which
+// joins the group at once. The client lives until connected ends, or it is closed.
+func (c *Consumer) prepare(ctx, connected context.Context) error {
 	if c.letters != nil {
 		if err := c.letters.prepare(ctx); err != nil {
 			return err
@@ -198,7 +203,7 @@ func (c *Consumer) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.client, err = kgo.NewClient(clientOpts...); err != nil {
+	if c.client, err = kgo.NewClient(append(clientOpts, kgo.WithContext(connected))...); err != nil {
 		return fmt.Errorf("making the Kafka client: %w", err)
 	}
 	if c.opts.Span.direct() {
@@ -292,7 +297,14 @@ func (c *Consumer) logUncommitted() {
 	)
 }
 
-func (c *Consumer) close() {
+// leaveTimeout bounds leaving the group. By then everything is committed; where
+// the group cannot be left (it waits for another member, or the broker is gone)
+// the session times out instead.
+const leaveTimeout = 5 * time.Second
+
+func (c *Consumer) close(disconnect context.CancelFunc) {
+	timer := time.AfterFunc(leaveTimeout, disconnect)
+	defer timer.Stop()
 	if c.client != nil {
 		c.client.CloseAllowingRebalance()
 	}

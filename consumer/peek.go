@@ -92,8 +92,9 @@ func read(ctx context.Context, client *kgo.Client, s span) ([]*kgo.Record, error
 		// The last offsets of a partition may hold no record any more; then nothing comes.
 		quiet, cancel := context.WithTimeout(ctx, 5*time.Second)
 		fetches := client.PollRecords(quiet, maxPollRecords)
+		ended := quiet.Err() != nil
 		cancel()
-		if quiet.Err() != nil {
+		if ended {
 			break
 		}
 		if err := fetches.Err(); err != nil {

@@ -65,8 +65,8 @@ func (c *Consumer) nextStep(now time.Time) (wait time.Duration, poll bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wait, poll = maxPollWait, true
-	if now.Before(c.retryAt) {
-		wait, poll = min(wait, c.retryAt.Sub(now)), false
+	if now.Before(c.notBefore) {
+		wait, poll = min(wait, c.notBefore.Sub(now)), false
 	} else if c.mappable() {
 		return 0, false
 	}
@@ -91,13 +91,25 @@ func (c *Consumer) intake(ctx context.Context, fetches kgo.Fetches) (haveSlot bo
 	defer c.mu.Unlock()
 	now := time.Now()
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) { c.receive(ctx, f, now) })
+	consumed := c.ledger.snapshot().consumed
 	c.mapPending(ctx, now)
+	c.pace(now, int(c.ledger.snapshot().consumed-consumed))
 	c.closeGaps(now)
 	c.alignFetching()
 	if b := c.open; b != nil && !now.Before(b.opened.Add(c.cfg.Batch.MaxAge)) {
 		c.submit(closedAge)
 	}
 	return !c.slotGone()
+}
+
+// pace holds mapping back after n records, where a rate is set.
+func (c *Consumer) pace(now time.Time, n int) {
+	if c.limiter == nil || n == 0 {
+		return
+	}
+	if r := c.limiter.ReserveN(now, min(n, c.limiter.Burst())); r.OK() {
+		c.notBefore = now.Add(r.DelayFrom(now))
+	}
 }
 
 // slotGone says that the slot of the loop went with a batch: what the loop holds
@@ -144,7 +156,7 @@ func (c *Consumer) mappable() bool {
 // mapPending maps what has been polled, oldest poll first, until the open batch is
 // full and there is no further slot, or the schema registry is out of reach.
 func (c *Consumer) mapPending(ctx context.Context, now time.Time) {
-	if now.Before(c.retryAt) {
+	if now.Before(c.notBefore) {
 		return
 	}
 	kept := c.pending[:0]
@@ -167,7 +179,7 @@ func (c *Consumer) mapPending(ctx context.Context, now time.Time) {
 func (c *Consumer) mapRun(ctx context.Context, r run, now time.Time) (rest run, more bool) {
 	l := r.lease
 	for len(r.records) > 0 {
-		if !l.held.Load() || l.broken || c.beyondStop(l, r.records[0]) {
+		if !l.held.Load() || l.halted || l.broken || c.beyondStop(l, r.records[0]) {
 			return run{}, true
 		}
 		if c.ahead(l, c.eventFloor(now)) {
@@ -275,11 +287,11 @@ func (c *Consumer) skip(b *batch, p *position, from int, gaveSamples bool) {
 func (c *Consumer) cannotMap(l *lease, rec *kgo.Record, err error) {
 	var later *transform.RetryError
 	if !errors.As(err, &later) {
-		l.broken = true
+		l.halted = true
 		c.stop(err)
 		return
 	}
-	c.retryAt = time.Now().Add(max(later.After, 100*time.Millisecond))
+	c.notBefore = time.Now().Add(max(later.After, 100*time.Millisecond))
 	c.metrics.mapRetries.Inc()
 	c.metrics.retries.warn("mapping waits", zap.String("topic", rec.Topic), zap.Int32("partition", rec.Partition),
 		zap.Int64("offset", rec.Offset), zap.Error(err))

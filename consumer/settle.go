@@ -180,6 +180,9 @@ func (s *settlement) mark(c *Consumer) {
 			continue
 		}
 		l.settled = next
+		if c.span != nil {
+			c.span.settled[l.partition] = next
+		}
 		if offsets[l.topic] == nil {
 			offsets[l.topic] = make(map[int32]kgo.EpochOffset)
 		}

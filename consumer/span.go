@@ -2,10 +2,12 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 )
@@ -45,6 +47,9 @@ func (s Span) contains(t time.Time) bool {
 // span is a Span resolved to offsets, captured once at the start of the run.
 type span struct {
 	starts, stops map[partition]int64
+	// settled are the offsets up to which this instance has settled, also of partitions
+	// that it does not hold any more. Guarded by Consumer.mu.
+	settled map[partition]int64
 }
 
 // stop is the offset at which a partition ends: -1 in a run without bounds, 0 for
@@ -67,7 +72,7 @@ func (c *Consumer) resolveSpan(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		s := &span{starts: map[partition]int64{}, stops: map[partition]int64{}}
+		s := &span{starts: map[partition]int64{}, stops: map[partition]int64{}, settled: map[partition]int64{}}
 		if err := c.captureStarts(ctx, s, topics); err != nil {
 			return err
 		}
@@ -226,7 +231,7 @@ func (c *Consumer) ended(ctx context.Context) (bool, error) {
 		group = c.opts.Span.Group
 	}
 	committed, err := c.admin.FetchOffsets(ctx, group)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return false, fmt.Errorf("fetching the committed offsets of group %s: %w", group, err)
 	}
 	for p, stop := range c.span.stops {

@@ -89,7 +89,7 @@ func (l *lease) status() PartitionStatus {
 }
 
 // Done tells how far a bounded run has come, in offsets of the partitions that
-// this instance holds; total is 0 in a run without bounds.
+// this instance has settled; total is 0 in a run without bounds.
 func (c *Consumer) Done() (done, total int64) {
 	if c.span == nil {
 		return 0, 0
@@ -102,9 +102,7 @@ func (c *Consumer) Done() (done, total int64) {
 			continue
 		}
 		total += stop - start
-		if l := c.leases[p]; l != nil {
-			done += min(max(l.settled, start), stop) - start
-		}
+		done += min(max(c.span.settled[p], start), stop) - start
 	}
 	return done, total
 }

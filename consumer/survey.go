@@ -2,11 +2,13 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -43,7 +45,7 @@ func (c *Consumer) survey(ctx context.Context) (string, error) {
 		return "", err
 	}
 	committed, err := c.admin.FetchOffsets(ctx, c.cfg.Group)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return "", fmt.Errorf("fetching the committed offsets of group %s: %w", c.cfg.Group, err)
 	}
 	var lines []string

@@ -45,6 +45,9 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// minCommitInterval is the shortest that the Kafka client accepts.
+const minCommitInterval = 100 * time.Millisecond
+
 // Validate returns everything that is wrong with a configuration that has its
 // defaults, as *fielderr.Error.
 func (c Config) Validate() []error {
@@ -67,6 +70,9 @@ func (c Config) Validate() []error {
 	v.positive("commit_interval", c.CommitInterval)
 	v.positive("shutdown_timeout", c.ShutdownTimeout)
 	v.positive("stall_timeout", c.StallTimeout)
+	if c.CommitInterval > 0 && c.CommitInterval < minCommitInterval {
+		v.fault("commit_interval", "%v is too short: want %v or more", c.CommitInterval, minCommitInterval)
+	}
 	if c.HeartbeatInterval >= c.SessionTimeout && c.SessionTimeout > 0 {
 		v.fault("heartbeat_interval", "%v is not shorter than session_timeout, %v: the group would lose its member between two heartbeats",
 			c.HeartbeatInterval, c.SessionTimeout)

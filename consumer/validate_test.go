@@ -37,7 +37,7 @@ func TestDefaultsAreWhatTheCommentsSay(t *testing.T) {
 	require.Empty(t, c.Validate())
 }
 
-func TestDefaultsLeaveAloneWhatIsSet(t *testing.T) {
+func TestPipelineDefaultsLeaveAloneWhatIsSet(t *testing.T) {
 	c := Config{
 		Topics: []string{"a"}, Group: "g", Start: "-6h", OnError: "skip",
 		Batch:      BatchConfig{MaxSamples: 1, MaxAge: time.Minute, MaxBytes: 7, InFlight: 9},

@@ -49,8 +49,8 @@ func (c *checkCommand) Run(ctx context.Context, env *environment) error {
 }
 
 func buildable(p config.Pipeline) error {
-	if _, err := transform.NewMapper(p.Transform(), transform.Options{Logger: zap.NewNop()}); err != nil {
-		return fmt.Errorf("pipeline %s: making the mapper: %w", p.Name, err)
+	if _, err := newMapper(p, nil, zap.NewNop()); err != nil {
+		return err
 	}
 	w, err := writer.New(p.Writer(), writer.Options{Logger: zap.NewNop(), Version: programVersion()})
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *checkCommand) online(ctx context.Context, out io.Writer, cfg *config.Co
 	fmt.Fprintln(out)
 	try("brokers "+strings.Join(cfg.Kafka.Brokers, ", "), func(ctx context.Context) (string, error) {
 		cluster, err := consumer.Ping(ctx, cfg.Kafka)
-		return cluster.String(), err
+		return fmt.Sprintf("cluster %s, %d brokers, Kafka %s", cluster.ID, cluster.Brokers, cluster.Version), err
 	})
 	for _, p := range cfg.Pipelines {
 		try("pipeline "+p.Name+": topics", func(ctx context.Context) (string, error) {
@@ -114,5 +114,5 @@ func probe(ctx context.Context, p config.Pipeline) (string, error) {
 	}
 	defer w.Drain(context.Background())
 	result, err := w.Probe(ctx)
-	return result.String(), err
+	return fmt.Sprintf("remote write %s, status %d, %s", result.Protocol, result.Status, result.Latency.Round(time.Microsecond)), err
 }

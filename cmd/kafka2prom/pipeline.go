@@ -42,9 +42,9 @@ func (a assembly) pipeline(cfg config.Pipeline) (*pipeline, error) {
 	log := a.log.With(zap.String("pipeline", cfg.Name))
 	registry := prometheus.WrapRegistererWith(prometheus.Labels{"pipeline": cfg.Name}, a.registry)
 
-	mapper, err := transform.NewMapper(cfg.Transform(), transform.Options{Registerer: registry, Logger: log})
+	mapper, err := newMapper(cfg, registry, log)
 	if err != nil {
-		return nil, fmt.Errorf("pipeline %s: making the mapper: %w", cfg.Name, err)
+		return nil, err
 	}
 	w, err := writer.New(cfg.Writer(), writer.Options{Registerer: registry, Logger: log, Version: programVersion()})
 	if err != nil {
@@ -77,6 +77,23 @@ func (a assembly) pipeline(cfg config.Pipeline) (*pipeline, error) {
 	return &pipeline{name: cfg.Name, mapper: mapper, writer: w, consumer: c}, nil
 }
 
+// newMapper makes the mapper of a pipeline, with the schemas of its registry where
+// it has one. The registerer may be nil.
+func newMapper(cfg config.Pipeline, registry prometheus.Registerer, log *zap.Logger) (*transform.Mapper, error) {
+	opts := transform.Options{Registerer: registry, Logger: log}
+	var err error
+	if cfg.Mapping.SchemaRegistry != nil {
+		if opts.Schemas, err = transform.NewSchemas(*cfg.Mapping.SchemaRegistry, log); err != nil {
+			return nil, fmt.Errorf("pipeline %s: making the client of the schema registry: %w", cfg.Name, err)
+		}
+	}
+	mapper, err := transform.NewMapper(cfg.Transform(), opts)
+	if err != nil {
+		return nil, fmt.Errorf("pipeline %s: making the mapper: %w", cfg.Name, err)
+	}
+	return mapper, nil
+}
+
 // replaySkew is how far a partition may run ahead of the others in a replay. A
 // receiver without an out-of-order window refuses what is an hour older than its
 // newest sample.
@@ -101,7 +118,12 @@ func (p *pipeline) Name() string { return p.name }
 
 // Healthy implements server.Pipeline.
 func (p *pipeline) Healthy(now time.Time) error {
-	return p.consumer.Healthy(now, p.writer.Status().LastAttempt)
+	s := p.writer.Status()
+	attempted := s.LastLanding
+	if s.LastErrorAt.After(attempted) {
+		attempted = s.LastErrorAt
+	}
+	return p.consumer.Healthy(now, attempted)
 }
 
 // Ready implements server.Pipeline.

@@ -255,7 +255,7 @@ func withSignals(ctx context.Context, log *zap.Logger) (context.Context, func())
 // limitMemory makes the collector respect the container's memory limit. An explicit
 // GOMEMLIMIT wins.
 func limitMemory(log *zap.Logger) {
-	limit, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(0.9))
+	limit, err := memlimit.Set(memlimit.WithRatio(0.9))
 	if err != nil {
 		log.Debug("no memory limit found", zap.Error(err))
 		return

@@ -37,9 +37,9 @@ func (t *tryCommand) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	mapper, err := transform.NewMapper(p.Transform(), transform.Options{Logger: zap.NewNop()})
+	mapper, err := newMapper(p, nil, zap.NewNop())
 	if err != nil {
-		return fmt.Errorf("pipeline %s: making the mapper: %w", p.Name, err)
+		return err
 	}
 	records, err := t.records(ctx, env, cfg, p)
 	if err != nil {
