@@ -12,8 +12,7 @@ type cluster struct{ fake *kfake.Cluster }
 
 const (
 	partitions = 4 // Of each topic of the stream.
-	// groupPrefix and the name of a pipeline, which here is that of its topic, make
-	// its consumer group.
+	// A pipeline has the name of its topic, and its group has this before it.
 	groupPrefix = "kafka2prom-"
 )
 

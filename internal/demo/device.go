@@ -77,6 +77,7 @@ func (d *device) now(at time.Time) time.Time {
 		at = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	case clockAhead:
 		at = at.Add(time.Hour)
+	default:
 	}
 	at = at.Truncate(time.Millisecond)
 	if !at.After(d.last) {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -52,7 +53,7 @@ func (l *ledger) add(r reading, rec *kgo.Record, err error) {
 func (l *ledger) snapshot() ([]entry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.entries[:len(l.entries):len(l.entries)], l.err
+	return slices.Clip(l.entries), l.err
 }
 
 // newest returns the newest records as text, oldest first, and how many there are.

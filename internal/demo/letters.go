@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 
@@ -76,11 +77,7 @@ func (l *letterReader) caughtUp(topic string, end int64) bool {
 func (l *letterReader) snapshot() (map[coordinates]letter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make(map[coordinates]letter, len(l.letters))
-	for at, dead := range l.letters {
-		all[at] = dead
-	}
-	return all, l.err
+	return maps.Clone(l.letters), l.err
 }
 
 // newest returns the newest letters as text, oldest first, and how many records are

@@ -29,8 +29,8 @@ func (d *Demo) Produce(ctx context.Context) error {
 	}
 	start, step := d.began.Add(-history), history/time.Duration(first)
 	paced := d.opts.Records > 0 && d.opts.Rate > 0
-	for i := range first {
-		if paced && !pause(ctx, d.began.Add(time.Duration(float64(i)/d.opts.Rate*float64(time.Second)))) {
+	for i := 0; i < first && ctx.Err() == nil; i++ {
+		if paced && !pause(ctx, d.due(i)) {
 			break
 		}
 		if err := d.send(ctx, start.Add(time.Duration(i)*step)); err != nil {
@@ -47,6 +47,11 @@ func (d *Demo) Produce(ctx context.Context) error {
 	}
 	_, err := d.ledger.snapshot()
 	return err
+}
+
+// due is when a record of a stream with an end and a rate is produced.
+func (d *Demo) due(i int) time.Time {
+	return d.began.Add(time.Duration(float64(i) / d.opts.Rate * float64(time.Second)))
 }
 
 // goOn produces at the rate, in real time, until ctx ends.
@@ -68,12 +73,9 @@ func (d *Demo) goOn(ctx context.Context) error {
 	}
 }
 
-// send produces the next record of the stream, unless ctx has ended. What was
-// handed to the client is produced in any case.
+// send produces the next record of the stream. What was begun is finished, also
+// when ctx ends.
 func (d *Demo) send(ctx context.Context, at time.Time) error {
-	if ctx.Err() != nil {
-		return nil
-	}
 	r, err := d.stream.read(at)
 	if err != nil {
 		return err
@@ -84,11 +86,10 @@ func (d *Demo) send(ctx context.Context, at time.Time) error {
 
 // pause waits for a time; it is false when ctx ends first.
 func pause(ctx context.Context, until time.Time) bool {
-	wait := time.Until(until)
-	if wait <= 0 {
-		return ctx.Err() == nil
+	if ctx.Err() != nil {
+		return false
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

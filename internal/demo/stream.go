@@ -48,7 +48,7 @@ type point struct {
 }
 
 func newStream(seed uint64, schema *avro.Schema) *stream {
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // Readings, and no secrets.
+	random := rand.New(rand.NewPCG(seed, 0))
 	return &stream{random: random, schema: schema, devices: plant(random)}
 }
 
@@ -135,6 +135,7 @@ func (s *stream) encode(m measurement) (reading, error) {
 		value[2] ^= 0xff // The first byte of the fingerprint.
 	case tombstone:
 		value = nil
+	default:
 	}
 	if m.fault != sound {
 		r.text = "[" + string(m.fault) + "] " + r.text
@@ -171,6 +172,7 @@ func (m measurement) json() ([]byte, error) {
 		v.Temperature = "sensor failure"
 	case noValue:
 		v = values{}
+	default:
 	}
 	return json.Marshal(struct {
 		Site    string `json:"site"`

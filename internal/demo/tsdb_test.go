@@ -25,7 +25,7 @@ import (
 // now is the clock of the tests.
 var now = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func openForTest(t testing.TB, window time.Duration) *database {
+func openForTest(t *testing.T, window time.Duration) *database {
 	t.Helper()
 	d, err := openDatabase(t.TempDir(), window, now)
 	require.NoError(t, err)
@@ -212,7 +212,7 @@ func inV2(series []prompb.TimeSeries) *writev2.Request {
 	for _, s := range series {
 		var ts writev2.TimeSeries
 		for _, l := range s.Labels {
-			ts.LabelsRefs = append(ts.LabelsRefs, table.Symbolize(l.Name), table.Symbolize(l.Value))
+			ts.LabelsRefs = append(ts.LabelsRefs, table.Symbolize(l.Name), table.Symbolize(l.Value)) //nolint:misspell // Its name.
 		}
 		for _, p := range s.Samples {
 			ts.Samples = append(ts.Samples, writev2.Sample{Timestamp: p.Timestamp, Value: p.Value})

@@ -70,31 +70,37 @@ func compare(entries []entry, answers map[string][]point, letters map[coordinate
 
 // judge finds out what became of one record.
 func (r *Report) judge(e entry, answers map[string][]point, letters map[coordinates]letter) {
-	missing, wrong := r.samplesOf(e, answers)
-	dead, lettered := letters[e.at]
+	samplesMissing, samplesWrong := r.samplesOf(e, answers)
+	letterMissing, letterWrong := r.letterOf(e, letters)
+	tally := map[fate]*int{stored: &r.Stored, deadLettered: &r.DeadLettered, filtered: &r.Filtered}[e.fault.fate()]
 	switch {
-	case e.fault.fate() == deadLettered && !lettered:
-		missing = true
-		r.accuse("missing: no dead letter for %s (%s)", e.at, e.fault)
-	case e.fault.fate() == deadLettered && !e.fault.explains(dead.reason):
-		wrong = true
-		r.accuse("wrong: dead letter for %s (%s) says %s: %s", e.at, e.fault, dead.reason, dead.text)
-	case e.fault.fate() == filtered && lettered, e.fault.fate() == stored && lettered && dead.exact:
-		wrong = true
-		r.accuse("wrong: dead letter for %s (%s): %s: %s", e.at, cmp.Or(e.fault, "a good record"), dead.reason, dead.text)
+	case samplesWrong || letterWrong:
+		tally = &r.Wrong
+	case samplesMissing || letterMissing:
+		tally = &r.Missing
+	}
+	*tally++
+}
+
+// letterOf looks for the dead letter of a record. A good record may have one when
+// the receiver did not say which samples it refused.
+func (r *Report) letterOf(e entry, letters map[coordinates]letter) (missing, wrong bool) {
+	dead, found := letters[e.at]
+	switch e.fault.fate() {
+	case deadLettered:
+		missing, wrong = !found, found && !e.fault.explains(dead.reason)
+	case stored:
+		wrong = found && dead.exact
+	case filtered:
+		wrong = found
 	}
 	switch {
-	case wrong:
-		r.Wrong++
 	case missing:
-		r.Missing++
-	case e.fault.fate() == deadLettered:
-		r.DeadLettered++
-	case e.fault.fate() == filtered:
-		r.Filtered++
-	default:
-		r.Stored++
+		r.accuse("missing: no dead letter for %s (%s)", e.at, e.fault)
+	case wrong:
+		r.accuse("wrong: dead letter for %s (%s) says %s: %s", e.at, cmp.Or(e.fault, "a good record"), dead.reason, dead.text)
 	}
+	return missing, wrong
 }
 
 // samplesOf looks for the samples of a record in the database.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type View struct {
 // View makes a view with links beside the demo's own. Logs may be nil.
 func (d *Demo) View(logs *LogTail, links ...Link) *View {
 	own := []Link{
-		{"query", d.URL() + "/api/v1/query?query=avg+by+(site)+(room_temperature_celsius)"},
+		{"query", d.URL() + "/api/v1/query?query=" + url.QueryEscape("avg by (site) (room_temperature_celsius)")},
 		{"data source", d.URL() + "  (for Grafana: Prometheus)"},
 		{"brokers", d.cluster.address()},
 	}
@@ -73,8 +74,8 @@ func (v *View) Lines(ctx context.Context, w io.Writer) {
 
 // Draw draws on a terminal until ctx ends. The size is asked for each time.
 func (v *View) Draw(ctx context.Context, w io.Writer, size func() (width, height int)) {
-	const clear, home, clearLine, clearBelow = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
-	_, _ = io.WriteString(w, clear)
+	const clearAll, home, clearLine, clearBelow = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
+	_, _ = io.WriteString(w, clearAll)
 	every(ctx, frameInterval, func(now time.Time) {
 		width, height := size()
 		frame := v.frame(now, width, height)

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"testing"
@@ -34,9 +35,7 @@ func TestModernAnswersAsPrometheusDoes(t *testing.T) {
 	seed := []sent{series("a", 0, 1), series("b", 0, 1)}
 	with := func(more map[string][]float64) map[string][]float64 {
 		all := map[string][]float64{name("a"): {0, 1}, name("b"): {0, 1}}
-		for k, v := range more {
-			all[k] = v
-		}
+		maps.Copy(all, more)
 		return all
 	}
 	const ooo, old, bounds, future = "out of order sample", "too old sample", "out of bounds", "out of bounds: timestamp is too far in the future"
@@ -86,8 +85,10 @@ func TestModernAnswersAsPrometheusDoes(t *testing.T) {
 			request: []sent{series("a", 0, 1, 1000, 2, 2000, 3)},
 			columns: [4]column{
 				{400, 0, ooo, with(map[string][]float64{name("a"): {0, 1, 1000, 2, 2000, 3, 3000, 4}})},
-				{400, 0, ooo + " for series " + name("a") + "\n" + ooo + " for series " + name("a") + "\n" + ooo + " for series " + name("a"),
-					with(map[string][]float64{name("a"): {0, 1, 1000, 2, 2000, 3, 3000, 4}})},
+				{
+					400, 0, ooo + " for series " + name("a") + "\n" + ooo + " for series " + name("a") + "\n" + ooo + " for series " + name("a"),
+					with(map[string][]float64{name("a"): {0, 1, 1000, 2, 2000, 3, 3000, 4}}),
+				},
 				{204, 0, "", with(map[string][]float64{name("a"): {0, 1, 1000, 2, 2000, 3, 3000, 4}})},
 				{204, 3, "", with(map[string][]float64{name("a"): {0, 1, 1000, 2, 2000, 3, 3000, 4}})},
 			},

@@ -14,10 +14,11 @@ import (
 
 // post sends one sample of a series now, and is done when the answer is there or
 // the sender has given up.
-func post(t *testing.T, r *Receiver, ctx context.Context, metric string) {
+func post(ctx context.Context, t *testing.T, r *Receiver, metric string) {
 	t.Helper()
 	s := sent{labels: []string{"__name__", metric}, points: []Point{{Timestamp: time.Now().UnixMilli(), Value: 1}}}
-	resp, err := r.RoundTripper().RoundTrip(request(t, V1, encodeV1(t, []sent{s})).WithContext(ctx))
+	req := request(t, V1, encodeV1(t, []sent{s})).WithContext(ctx) //nolint:contextcheck // It replaces the test's.
+	resp, err := r.RoundTripper().RoundTrip(req)
 	if err == nil {
 		require.NoError(t, resp.Body.Close())
 	}
@@ -30,7 +31,7 @@ func TestOneSeriesInTwoRequestsAtOnceIsAViolation(t *testing.T) {
 		r := New(Config{Hook: slow})
 		var group sync.WaitGroup
 		for _, metric := range []string{"a", "b", "a"} {
-			group.Go(func() { post(t, r, t.Context(), metric) })
+			group.Go(func() { post(t.Context(), t, r, metric) })
 			synctest.Wait()
 		}
 		group.Wait()
@@ -46,9 +47,9 @@ func TestAnOverlapThatEndsSoonIsAViolationToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Config{Hook: slow})
 		var group sync.WaitGroup
-		group.Go(func() { post(t, r, t.Context(), "a") })
+		group.Go(func() { post(t.Context(), t, r, "a") })
 		time.Sleep(time.Second - grace/2)
-		group.Go(func() { post(t, r, t.Context(), "a") })
+		group.Go(func() { post(t.Context(), t, r, "a") })
 		group.Wait()
 		require.Len(t, r.Violations(), 1)
 	})
@@ -58,7 +59,7 @@ func TestSeriesOneAfterTheOtherAreNoViolation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Config{Hook: slow})
 		for range 3 {
-			post(t, r, t.Context(), "a")
+			post(t.Context(), t, r, "a")
 		}
 		require.Empty(t, r.Violations())
 		require.Equal(t, 1, r.MaxInFlight())
@@ -76,8 +77,8 @@ func TestASenderThatGaveUpMaySendAgain(t *testing.T) {
 		}})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		post(t, r, ctx, "a")
-		post(t, r, t.Context(), "a")
+		post(ctx, t, r, "a")
+		post(t.Context(), t, r, "a")
 		require.Equal(t, 2, r.MaxInFlight(), "the first is still being dealt with")
 		close(release)
 		synctest.Wait()
@@ -100,7 +101,7 @@ func TestASenderThatHungUpMaySendAgainAtOnce(t *testing.T) {
 	server := httptest.NewServer(r)
 	defer server.Close()
 	do := func(ctx context.Context) {
-		req := request(t, V1, encodeV1(t, []sent{series("a", 0, 1)})).WithContext(ctx)
+		req := request(t, V1, encodeV1(t, []sent{series("a", 0, 1)})).WithContext(ctx) //nolint:contextcheck // It replaces the test's.
 		req.URL.Host = server.Listener.Addr().String()
 		resp, err := http.DefaultTransport.RoundTrip(req)
 		if err == nil {
@@ -116,7 +117,7 @@ func TestASenderThatHungUpMaySendAgainAtOnce(t *testing.T) {
 	do(t.Context())
 	close(release)
 	require.Empty(t, r.Violations())
-	require.Equal(t, 2, len(r.Requests()))
+	require.Len(t, r.Requests(), 2)
 }
 
 func TestForgettingKeepsNoLog(t *testing.T) {

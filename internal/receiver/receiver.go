@@ -5,6 +5,7 @@
 package receiver
 
 import (
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -122,9 +123,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		// The documented way to cut a connection; the server does not log it.
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range a.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.Header)
 	if a.Body == "" {
 		w.WriteHeader(a.Status)
 		return

@@ -56,7 +56,7 @@ func encodeV2(t *testing.T, all []sent) []byte {
 	for _, s := range all {
 		var ts writev2.TimeSeries
 		for _, text := range s.labels {
-			ts.LabelsRefs = append(ts.LabelsRefs, table.Symbolize(text))
+			ts.LabelsRefs = append(ts.LabelsRefs, table.Symbolize(text)) //nolint:misspell // Its name.
 		}
 		for _, p := range s.points {
 			ts.Samples = append(ts.Samples, writev2.Sample{Timestamp: p.Timestamp, Value: p.Value})

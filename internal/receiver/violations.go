@@ -72,16 +72,16 @@ func messageViolationsV1(req *prompb.WriteRequest) []string {
 	if len(req.Timeseries) == 0 {
 		found = append(found, "the request carries nothing")
 	}
-	if len(req.XXX_unrecognized) > 0 {
+	if len(req.XXX_unrecognized) > 0 { //nolint:misspell // The name of the field.
 		found = append(found, "the request has unknown fields")
 	}
 	if len(req.Metadata) > 0 {
 		found = append(found, "the request has metadata")
 	}
 	for i, ts := range req.Timeseries {
-		unknown := len(ts.XXX_unrecognized) > 0
+		unknown := len(ts.XXX_unrecognized) > 0 //nolint:misspell // The name of the field.
 		for _, s := range ts.Samples {
-			unknown = unknown || len(s.XXX_unrecognized) > 0
+			unknown = unknown || len(s.XXX_unrecognized) > 0 //nolint:misspell // The name of the field.
 		}
 		if unknown {
 			found = append(found, fmt.Sprintf("series %d has unknown fields", i))
@@ -97,13 +97,13 @@ func messageViolationsV1(req *prompb.WriteRequest) []string {
 // protocol.
 func messageViolationsV2(req *writev2.Request) []string {
 	var found []string
-	if len(req.XXX_unrecognized) > 0 {
+	if len(req.XXX_unrecognized) > 0 { //nolint:misspell // The name of the field.
 		found = append(found, "the request has unknown fields")
 	}
 	for i, ts := range req.Timeseries {
-		unknown := len(ts.XXX_unrecognized)+len(ts.Metadata.XXX_unrecognized) > 0
+		unknown := len(ts.XXX_unrecognized)+len(ts.Metadata.XXX_unrecognized) > 0 //nolint:misspell // The name of the field.
 		for _, s := range ts.Samples {
-			unknown = unknown || len(s.XXX_unrecognized) > 0
+			unknown = unknown || len(s.XXX_unrecognized) > 0 //nolint:misspell // The name of the field.
 		}
 		if unknown {
 			found = append(found, fmt.Sprintf("series %d has unknown fields", i))
