@@ -113,7 +113,7 @@ func (r *demoRun) all(ctx context.Context) (demo.Report, error) {
 	if err != nil {
 		return demo.Report{}, err
 	}
-	defer closeServer(serve, log)
+	defer closeServer(serve, log) //nolint:contextcheck // It has to work after the signal.
 	serve.Watch(app.watched())
 	app.server = serve
 
@@ -151,7 +151,7 @@ func (r *demoRun) stream(ctx context.Context, app *app, view *demo.View) error {
 	defer stopProducing()
 	defer context.AfterFunc(alive, stopProducing)()
 
-	hide := r.show(view)
+	hide := r.show(pipelines, view)
 	err := r.produce(producing)
 	if err == nil {
 		err = r.demo.Settle(alive, demoPatience)
@@ -174,8 +174,8 @@ func (r *demoRun) produce(ctx context.Context) error {
 }
 
 // show starts the view and returns what ends it.
-func (r *demoRun) show(view *demo.View) func() {
-	ctx, cancel := context.WithCancel(context.Background())
+func (r *demoRun) show(ctx context.Context, view *demo.View) func() {
+	ctx, cancel := context.WithCancel(ctx)
 	var shown sync.WaitGroup
 	shown.Go(func() {
 		if !r.terminal {
