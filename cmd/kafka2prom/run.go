@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"time"
@@ -30,6 +31,8 @@ type runCommand struct {
 	Group    string        `placeholder:"G" help:"With --from or --to: a group of its own, which makes the replay resumable and shareable. It must not be the pipeline's group."`
 	Rate     float64       `placeholder:"N" help:"At most N records per second and pipeline."`
 	Server   string        `placeholder:"ADDR" help:"Listen here instead of server.listen; \"off\": not at all."`
+
+	CPUProfile string `name:"cpuprofile" hidden:"" placeholder:"FILE" help:"Write a CPU profile."`
 }
 
 // Run implements the command: config → log → metrics → pipelines → server → run →
@@ -71,6 +74,13 @@ func (r *runCommand) Run(ctx context.Context, env *environment) error {
 	}
 	ctx, stop := withSignals(ctx, log)
 	defer stop()
+	if r.CPUProfile != "" {
+		finish, err := profile(r.CPUProfile)
+		if err != nil {
+			return err
+		}
+		defer finish()
+	}
 	if span.UntilEnd || span.Replay {
 		defer showProgress(app, env, log)()
 	}
@@ -275,6 +285,21 @@ func newRegistry() *prometheus.Registry {
 	info.Set(1)
 	registry.MustRegister(info)
 	return registry
+}
+
+// profile writes a CPU profile until the returned function is called.
+func profile(path string) (finish func(), err error) {
+	f, err := os.Create(path) //nolint:gosec // The user names the file.
+	if err != nil {
+		return nil, fmt.Errorf("creating the profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, fmt.Errorf("profiling: %w", err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // What is missing shows when the profile is read.
+	}, nil
 }
 
 func closeServer(s *server.Server, log *zap.Logger) {
