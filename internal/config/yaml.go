@@ -35,8 +35,8 @@ func (c *Config) YAML() ([]byte, error) {
 var freeForm = regexp.MustCompile(`^(headers|http_headers|proxy_connect_header|endpoint_params|extensions|claims)$`)
 
 // redact hides what the types of the values do not hide themselves: everything in
-// free-form sections, and what may be a password in a URL. free says that the node
-// is in such a section.
+// free-form sections, of which the node is a part where free is set, and what may
+// be a password in a URL.
 func redact(node *yaml.Node, free bool) {
 	switch node.Kind {
 	case yaml.ScalarNode:
