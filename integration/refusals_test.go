@@ -115,6 +115,9 @@ const refusalsPipeline = `
 pipelines:
   - name: %[1]s
     topics: [%[2]s]
+    shards: 1 # So that all points of a row are in one request.
+    batch: {max_age: 200ms}
+    commit_interval: 100ms
     samples:
       - {value: v, timestamp: t, labels_from: labels}
     dead_letter: {topic: %[2]s.dead, create: true, partitions: 1}
@@ -127,7 +130,10 @@ func TestBadSamplesTakeNoGoodOnesWithThem(t *testing.T) {
 	for _, window := range []time.Duration{0, 2 * time.Hour} {
 		for _, protocol := range []string{"1.0", "2.0"} {
 			name := strings.NewReplacer(".", "-").Replace(fmt.Sprintf("refusals-%s-window-%.0fh", protocol, window.Hours()))
-			t.Run(name, func(t *testing.T) { newRefusals(t, name, protocol, window).run(t) })
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				newRefusals(t, name, protocol, window).run(t)
+			})
 		}
 	}
 }

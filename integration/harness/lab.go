@@ -55,10 +55,10 @@ func (l *Lab) Close() error {
 	return l.Kafka.Stop()
 }
 
-// build makes the binary under test. $KAFKA2PROM_BINARY names one that is there
+// build makes the binary under test. $INTEGRATION_BINARY names one that is there
 // already.
 func build(dir string) (string, error) {
-	if binary := os.Getenv("KAFKA2PROM_BINARY"); binary != "" {
+	if binary := os.Getenv("INTEGRATION_BINARY"); binary != "" {
 		return filepath.Abs(binary)
 	}
 	root, err := servers.Root()

@@ -14,10 +14,10 @@ const (
 	prometheusDir = "prometheus-0.315.0"
 )
 
-// Home is where the servers are: $KAFKA2PROM_SERVERS, or build/servers in the
+// Home is where the servers are: $INTEGRATION_SERVERS, or build/servers in the
 // repository.
 func Home() (string, error) {
-	if home := os.Getenv("KAFKA2PROM_SERVERS"); home != "" {
+	if home := os.Getenv("INTEGRATION_SERVERS"); home != "" {
 		return filepath.Abs(home)
 	}
 	root, err := Root()

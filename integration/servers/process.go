@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -24,8 +26,7 @@ type Command struct {
 	Name string
 	Path string
 	Args []string
-	Env  []string // Added to the environment of this process.
-	Dir  string   // The working directory; the log lies in it.
+	Dir  string // The working directory; the log lies in it.
 }
 
 // Process is a server on this machine. Its methods may be called from any
@@ -56,7 +57,7 @@ func (p *Process) Start() error {
 	defer out.Close()
 	cmd := exec.Command(p.command.Path, p.command.Args...) //nolint:gosec,noctx // Tests run what they have built or fetched; Stop ends it.
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.command.Dir, out, out
-	cmd.Env = append(os.Environ(), p.command.Env...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), configures)
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", p.command.Name, err)
@@ -69,6 +70,10 @@ func (p *Process) Start() error {
 	p.cmd, p.done = cmd, done
 	return nil
 }
+
+// configures says whether a variable would change the configuration of the program
+// under test.
+func configures(variable string) bool { return strings.HasPrefix(variable, "KAFKA2PROM_") }
 
 // Done is closed when the process that was started last has ended.
 func (p *Process) Done() <-chan struct{} {

@@ -107,7 +107,7 @@ func TestFreeAddressesDifferAndAreFree(t *testing.T) {
 
 func TestMissingServersAreToldHowToBeFetched(t *testing.T) {
 	home := t.TempDir()
-	t.Setenv("KAFKA2PROM_SERVERS", home)
+	t.Setenv("INTEGRATION_SERVERS", home)
 	for _, kind := range Kinds() {
 		require.ErrorContains(t, kind.Present(), "run integration/servers/fetch")
 	}
@@ -122,7 +122,7 @@ func TestMissingServersAreToldHowToBeFetched(t *testing.T) {
 }
 
 func TestHomeIsInTheRepositoryUnlessItIsSet(t *testing.T) {
-	t.Setenv("KAFKA2PROM_SERVERS", "")
+	t.Setenv("INTEGRATION_SERVERS", "")
 	root, err := Root()
 	require.NoError(t, err)
 	require.DirExists(t, filepath.Join(root, "integration", "servers"))
