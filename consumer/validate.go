@@ -135,10 +135,8 @@ func (v *validation) topic(path, topic string) {
 	}
 }
 
+// batch leaves MaxSamples to the writer, whose requests it is about.
 func (v *validation) batch(b BatchConfig) {
-	if b.MaxSamples < 1 {
-		v.fault("batch.max_samples", "want 1 or more, have %d", b.MaxSamples)
-	}
 	v.positive("batch.max_age", b.MaxAge)
 	if b.InFlight < 1 {
 		v.fault("batch.in_flight", "want 1 or more, have %d", b.InFlight)

@@ -90,7 +90,6 @@ func TestEachFaultIsNamed(t *testing.T) {
 		{"shutdown timeout", func(c *Config) { c.ShutdownTimeout = -time.Second }, "shutdown_timeout: want more than 0, have -1s"},
 		{"stall timeout", func(c *Config) { c.StallTimeout = -time.Second }, "stall_timeout: want more than 0, have -1s"},
 		{"skew", func(c *Config) { c.MaxSkew = -time.Second }, "max_skew: want 0, for none, or more, have -1s"},
-		{"samples", func(c *Config) { c.Batch.MaxSamples = -1 }, "batch.max_samples: want 1 or more, have -1"},
 		{"age", func(c *Config) { c.Batch.MaxAge = -time.Second }, "batch.max_age: want more than 0, have -1s"},
 		{"in flight", func(c *Config) { c.Batch.InFlight = -2 }, "batch.in_flight: want 1 or more, have -2"},
 		{"on_error", func(c *Config) { c.OnError = "ignore" }, `on_error: want dead_letter, skip or stop, have "ignore"`},

@@ -102,6 +102,7 @@ func TestEachFaultOfTheFileIsToldWithItsLine(t *testing.T) {
 		{"dead letters without a topic", with("on_error: dead_letter"), "config.yaml:6: pipelines[0].on_error: dead_letter needs a topic: set dead_letter.topic"},
 		{"an empty dead_letter", with("dead_letter:"), "config.yaml:6: pipelines[0].dead_letter.topic: missing: want the name of a topic, or leave out dead_letter"},
 		{"a secret twice", strings.Replace(minimal, "kafka:", "kafka:\n  sasl: {mechanism: SCRAM-SHA-256, username: u, password: hunter2, password_file: f}", 1), "config.yaml:2: kafka.sasl.password: SCRAM-SHA-256 needs one of password and password_file"},
+		{"a number that two packages need", with("batch: {max_samples: -1}"), "config.yaml:6: pipelines[0].batch.max_samples: -1 is not possible: want at least 1"},
 		{"a log level", minimal + "log:\n  level: loud\n", `config.yaml:12: log.level: want debug, info, warn or error, have "loud"`},
 		{"a log format", minimal + "log: {format: xml}\n", `config.yaml:11: log.format: want console or json, have "xml"`},
 		{"an address", minimal + "server: {listen: 9808}\n", `config.yaml:11: server.listen: "9808" is no address: want one such as ":9808" or "127.0.0.1:9808"`},
