@@ -111,3 +111,24 @@ func BenchmarkNewSeries(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkValuesFrom(b *testing.B) {
+	cfg := Config{Samples: []Rule{{
+		Name: "${name}_${field}", ValuesFrom: "fields", LabelsFrom: units.StringList{"tags"}, Timestamp: TimestampSpec{Path: "timestamp", Format: "s"},
+	}}}
+	benchmarkMapper(b, cfg, benchmarkRecords(`{"fields":{"usage_guest":0,"usage_idle":97.5,"usage_iowait":0.25,"usage_system":1.5,"usage_user":0.75},`+
+		`"name":"cpu","tags":{"cpu":"cpu0","host":"node-%06d"},"timestamp":1700000000}`, 10000))
+}
+
+func BenchmarkEach(b *testing.B) {
+	cfg := Config{Samples: []Rule{{
+		Name: "m", Each: "points", Value: "v", Timestamp: TimestampSpec{Path: "t"}, Labels: map[string]LabelSpec{"p": {Path: "p"}, "host": {Path: "$record.host"}},
+	}}}
+	benchmarkMapper(b, cfg, benchmarkRecords(`{"host":"node-%06d","points":[{"p":"a","v":1.5,"t":1700000000000},{"p":"b","v":2.5,"t":1700000000000},`+
+		`{"p":"c","v":3.5,"t":1700000000000}]}`, 10000))
+}
+
+func BenchmarkTextTimestamp(b *testing.B) {
+	cfg := mapLabelsConfig()
+	benchmarkMapper(b, cfg, benchmarkRecords(strings.Replace(mapLabelsRecord, "1700000000000", `"2024-08-15T17:00:00.123Z"`, 1), 10000))
+}
