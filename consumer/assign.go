@@ -53,9 +53,9 @@ func (c *Consumer) startLease(l *lease) {
 	}
 	l.read, l.mapped, l.settled = offset, offset, offset
 	// What the previous owner may have delivered beyond its last commit is bounded by
-	// what it may have had in flight, and by what it delivers in a commit interval:
-	// as much again.
-	l.replayedUntil = offset + int64(2*c.cfg.Batch.InFlight*c.opts.BatchSamples)
+	// what it may have had in flight, and by what it delivers in a commit interval (as
+	// much again); and by the end of the log, as soon as that is known.
+	l.replayedUntil.Store(offset + int64(2*c.cfg.Batch.InFlight*c.opts.BatchSamples))
 }
 
 // assigned starts leases. Pauses outlive a rebalance inside the client, so every

@@ -83,7 +83,7 @@ func (b *batch) held(r *kgo.Record) bool {
 // replayed says whether an earlier owner may have delivered the record.
 func (b *batch) replayed(r *kgo.Record) bool {
 	l := b.lease(r)
-	return l != nil && r.Offset < l.replayedUntil
+	return l != nil && r.Offset < l.replayedUntil.Load()
 }
 
 // filter counts a record that gave no sample, by a named rule.

@@ -2,9 +2,11 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"go.uber.org/zap"
 )
 
@@ -18,6 +20,7 @@ const (
 // watchBounds keeps the ends and the starts of the logs up to date, also of
 // partitions that give no records, and ends a bounded run.
 func (c *Consumer) watchBounds(ctx context.Context) {
+	c.warnMissing(ctx)
 	bounds := time.NewTicker(boundsInterval)
 	defer bounds.Stop()
 	var ends <-chan time.Time
@@ -32,6 +35,7 @@ func (c *Consumer) watchBounds(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-bounds.C:
+			c.warnMissing(ctx)
 			c.readBounds(ctx)
 		case <-c.relag:
 			c.readBounds(ctx)
@@ -106,9 +110,43 @@ func (c *Consumer) noteBounds(starts, ends kadm.ListedOffsets) {
 	for p, l := range c.leases {
 		if o, ok := ends.Lookup(p.topic, p.id); ok && o.Err == nil {
 			l.end = max(l.end, o.Offset)
+			l.boundReplay(o.Offset)
 		}
 		if o, ok := starts.Lookup(p.topic, p.id); ok && o.Err == nil {
 			l.logStart = max(l.logStart, o.Offset)
+		}
+	}
+}
+
+// boundReplay says where the log ended soon after the assignment: what came later
+// no earlier owner can have delivered.
+func (l *lease) boundReplay(end int64) {
+	if !l.replayBounded && l.read >= 0 {
+		l.replayBounded = true
+		l.replayedUntil.Store(min(l.replayedUntil.Load(), end))
+	}
+}
+
+// warnMissing tells of topics that are named and not there: they are waited for.
+func (c *Consumer) warnMissing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, boundsInterval)
+	defer cancel()
+	var named []string
+	for _, t := range c.cfg.Topics {
+		if !isPattern(t) {
+			named = append(named, t)
+		}
+	}
+	if len(named) == 0 {
+		return
+	}
+	topics, err := c.admin.ListTopics(ctx, named...)
+	if err != nil {
+		return // The client has its own words for brokers that are out of reach.
+	}
+	for _, t := range named {
+		if errors.Is(topics[t].Err, kerr.UnknownTopicOrPartition) {
+			c.metrics.retries.warn("topic " + t + " does not exist; waiting for it")
 		}
 	}
 }

@@ -90,6 +90,20 @@ func (c *Consumer) closeGaps(now time.Time) {
 	}
 }
 
+// allMapped says that a bounded run has nothing left to map on what it holds.
+// Consumer.mu is held.
+func (c *Consumer) allMapped() bool {
+	if c.span == nil {
+		return false
+	}
+	for _, l := range c.leases {
+		if l.stop >= 0 && l.mapped < l.stop && l.logStart < l.stop {
+			return false
+		}
+	}
+	return true
+}
+
 func (c *Consumer) isPending(l *lease) bool {
 	for i := range c.pending {
 		if c.pending[i].lease == l {

@@ -40,8 +40,11 @@ type lease struct {
 	// abandoned by a drain): nothing behind it may be marked any more.
 	broken bool
 	// replayedUntil bounds the records that an earlier owner may have delivered
-	// without committing; 0: none.
-	replayedUntil int64
+	// without committing; 0: none. Writer shards read it without the lock.
+	replayedUntil atomic.Int64
+	// replayBounded says that the end of the log at the time of the assignment has
+	// been taken into account in it.
+	replayBounded bool
 
 	// logStart and end are the last known bounds of the log; end is what can be
 	// read: the last stable offset under read_committed. -1: not known.

@@ -74,7 +74,7 @@ func (c *Consumer) membership() []kgo.Opt {
 		kgo.HeartbeatInterval(c.cfg.HeartbeatInterval),
 		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
 		kgo.AutoCommitMarks(),
-		kgo.AutoCommitInterval(c.cfg.CommitInterval),
+		kgo.AutoCommitInterval(c.commitInterval()),
 		kgo.AutoCommitCallback(c.committed),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnOffsetsFetched(c.offsetsFetched),
@@ -90,6 +90,14 @@ func (c *Consumer) membership() []kgo.Opt {
 		opts = append(opts, kgo.ServerSideBalancer())
 	}
 	return opts
+}
+
+// commitInterval is short in a bounded run, which ends with its last commit.
+func (c *Consumer) commitInterval() time.Duration {
+	if c.opts.Span.bounded() {
+		return minCommitInterval
+	}
+	return c.cfg.CommitInterval
 }
 
 func (c *Consumer) balancer() kgo.GroupBalancer {

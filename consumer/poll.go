@@ -98,6 +98,8 @@ func (c *Consumer) intake(ctx context.Context, fetches kgo.Fetches) (haveSlot bo
 	c.alignFetching()
 	if b := c.open; b != nil && !now.Before(b.opened.Add(c.cfg.Batch.MaxAge)) {
 		c.submit(closedAge)
+	} else if c.allMapped() {
+		c.submit(closedEnd)
 	}
 	return !c.slotGone()
 }

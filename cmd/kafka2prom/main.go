@@ -49,7 +49,7 @@ func execute(ctx context.Context, env *environment, args []string) int {
 	parser, err := kong.New(&cmds,
 		kong.Name("kafka2prom"),
 		kong.Description("Reads measurements from Kafka and writes them to Prometheus by remote write. An offset is committed only after everything that its records produced has landed."),
-		kong.UsageOnError(),
+		kong.WithHyphenPrefixedParameters(true), // --from -6h.
 		kong.Writers(env.stdout, env.stderr),
 		kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/pprof"
@@ -270,7 +271,7 @@ func limitMemory(log *zap.Logger) {
 		log.Debug("no memory limit found", zap.Error(err))
 		return
 	}
-	if limit > 0 {
+	if limit > 0 && limit < math.MaxInt64 {
 		log.Info("keeping to the container's memory limit", zap.Int64("bytes", limit))
 	}
 }
