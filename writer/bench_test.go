@@ -19,6 +19,7 @@ func nowhere(req *http.Request) (*http.Response, error) {
 }
 
 func perSample(b *testing.B, samples int) {
+	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*samples), "ns/sample")
 }
 

@@ -69,7 +69,14 @@ func (r result) words() string {
 	if r.err != nil {
 		return r.err.Error()
 	}
-	return fmt.Sprintf("%d %s: %s", r.status, http.StatusText(r.status), clean(string(r.body)))
+	text := fmt.Sprintf("%d %s", r.status, http.StatusText(r.status))
+	if r.outcome == partial {
+		return fmt.Sprintf("%s, but %d of %d samples written", text, r.written, r.sent)
+	}
+	if body := clean(string(r.body)); body != "" {
+		text += ": " + body
+	}
+	return text
 }
 
 // clean bounds text from outside and takes what is not printable out of it.
@@ -139,7 +146,7 @@ func (c *client) post(ctx context.Context, p *payload, number int) result {
 	defer cancel()
 	begin := time.Now()
 	p.touched.Store(false)
-	resp, err := c.http.Do(c.request(ctx, p, number)) //nolint:bodyclose // Closed by read.
+	resp, err := c.http.Do(c.request(ctx, p, number))
 	r := result{protocol: p.protocol, sent: p.samples, raw: p.raw}
 	if err != nil {
 		r.err = transportError(err, c.timeout)
@@ -197,8 +204,7 @@ func (r *result) read(resp *http.Response) {
 // transportError says in short why there was no answer. The URL, which the error
 // of net/http repeats, is left out: it may hold what is secret.
 func transportError(err error, timeout time.Duration) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

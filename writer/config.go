@@ -129,32 +129,30 @@ func (c Config) Validate() []error {
 	fault(c.ConnectTimeout <= 0, "connect_timeout", "%s is not possible: want more than 0s", c.ConnectTimeout)
 	fault(c.Retry.MinBackoff <= 0, "retry.min_backoff", "%s is not possible: want more than 0s", c.Retry.MinBackoff)
 	fault(c.Retry.MaxBackoff < c.Retry.MinBackoff, "retry.max_backoff", "%s is less than min_backoff, %s", c.Retry.MaxBackoff, c.Retry.MinBackoff)
+	fault(c.Retry.MaxBackoff > maxBackoff, "retry.max_backoff", "%s is not possible: want at most %s", c.Retry.MaxBackoff, maxBackoff)
 	fault(c.Retry.MaxAttempts < 0, "retry.max_attempts", "%d is not possible: want 0 (for ever) or more", c.Retry.MaxAttempts)
 	return errs
 }
+
+// maxBackoff is longer than anybody wants to wait for a receiver that is back.
+const maxBackoff = 24 * time.Hour
 
 // maxShards is far beyond what any receiver wants from one sender.
 const maxShards = 1000
 
 func (c RemoteWriteConfig) validate() []error {
-	var errs []error
+	errs := c.validateURL()
 	oneOf := func(path, value string, allowed ...string) {
 		if !slices.Contains(allowed, value) {
 			errs = append(errs, fielderr.New(path, "%q is not known: want %s", value, strings.Join(allowed, ", ")))
 		}
 	}
-	switch {
-	case c.URL == nil || c.URL.URL == nil || c.URL.Host == "":
-		errs = append(errs, fielderr.New("url", "want the URL of the receiver, such as http://localhost:9090/api/v1/write"))
-	case c.URL.Scheme != "http" && c.URL.Scheme != "https":
-		errs = append(errs, fielderr.New("url", "%q is no scheme to write to: want http or https", c.URL.Scheme))
-	}
 	oneOf("protocol", c.Protocol, protocolAuto, protocolV1, protocolV2)
 	if c.ProtobufMessage != "" {
 		oneOf("protobuf_message", c.ProtobufMessage, messageV1, messageV2)
-	}
-	if v1, v2 := c.ProtobufMessage == messageV1, c.ProtobufMessage == messageV2; v1 && c.Protocol == protocolV2 || v2 && c.Protocol == protocolV1 {
-		errs = append(errs, fielderr.New("protobuf_message", "%s is not the message of protocol %s: remove one of the two", c.ProtobufMessage, c.Protocol))
+		if opposite := map[string]string{messageV1: protocolV2, messageV2: protocolV1}; c.Protocol == opposite[c.ProtobufMessage] {
+			errs = append(errs, fielderr.New("protobuf_message", "%s is not the message of protocol %s: remove one of the two", c.ProtobufMessage, c.Protocol))
+		}
 	}
 	oneOf("partial_accept", c.PartialAccept, partialAuto, partialYes, partialNo)
 	oneOf("poison_5xx", c.Poison5xx, poisonBlock, poisonIsolate)
@@ -169,6 +167,16 @@ func (c RemoteWriteConfig) validate() []error {
 		errs = append(errs, fielderr.New("idle_timeout", "%s is not possible: want 0s or more", c.IdleTimeout))
 	}
 	return append(errs, validateAuth(c)...)
+}
+
+func (c RemoteWriteConfig) validateURL() []error {
+	switch {
+	case c.URL == nil || c.URL.URL == nil || c.URL.Host == "":
+		return []error{fielderr.New("url", "want the URL of the receiver, such as http://localhost:9090/api/v1/write")}
+	case c.URL.Scheme != "http" && c.URL.Scheme != "https":
+		return []error{fielderr.New("url", "%q is no scheme to write to: want http or https", c.URL.Scheme)}
+	}
+	return nil
 }
 
 // minRequestBytes has room for a sample of a series with many labels.

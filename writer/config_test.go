@@ -60,6 +60,7 @@ func TestMistakesAreNamedWithTheirKeys(t *testing.T) {
 	f("connect_timeout: -1s is not possible: want more than 0s", func(c *Config) { c.ConnectTimeout = -time.Second })
 	f("retry.min_backoff: -1ns is not possible: want more than 0s", func(c *Config) { c.Retry.MinBackoff = -1 })
 	f("retry.max_backoff: 50ms is less than min_backoff, 100ms", func(c *Config) { c.Retry.MaxBackoff = 50 * time.Millisecond })
+	f("retry.max_backoff: 25h0m0s is not possible: want at most 24h0m0s", func(c *Config) { c.Retry.MaxBackoff = 25 * time.Hour })
 	f("retry.max_attempts: -1 is not possible: want 0 (for ever) or more", func(c *Config) { c.Retry.MaxAttempts = -1 })
 	f("remote_write.url: want the URL of the receiver, such as http://localhost:9090/api/v1/write", func(c *Config) { c.RemoteWrite.URL = nil })
 	f("remote_write.url: want the URL of the receiver, such as http://localhost:9090/api/v1/write", func(c *Config) { c.RemoteWrite.URL = link("/api/v1/write") })

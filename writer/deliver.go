@@ -54,8 +54,9 @@ func (s *shard) judge(items []item, r result) judgement {
 		}
 		s.accept(items, r)
 		return settled
+	default:
+		return faulty
 	}
-	return faulty
 }
 
 // keepsTheGood says whether the receiver has stored the good samples of a request
@@ -70,9 +71,10 @@ func (s *shard) keepsTheGood(r result) bool {
 	return r.protocol == protocol2 || r.status == http.StatusConflict
 }
 
-// accept settles items of which the receiver has stored a part. It says how many,
-// and may name the series of the others: those are the candidates. Where it names
-// too few, every sample of the request is one.
+// accept settles items of which the receiver has stored a part. Under 2.0 it says
+// how many, and it may name the series of the others: those are the candidates.
+// Where it names too few, every sample of the request is one. Under 1.0 there is no
+// number, and what is not named counts as stored; Mimir names the first one only.
 func (s *shard) accept(items []item, r result) {
 	count := -1 // Not known.
 	if r.protocol == protocol2 {

@@ -91,7 +91,7 @@ func TestDrainEndsAnIsolationInOrder(t *testing.T) {
 		samples := grid(8, 1, 2)
 		r := clockwork(receiver.Modern, 0)
 		requests := 0
-		r.SetHook(func(q *receiver.Request) receiver.Answer {
+		r.SetHook(func(*receiver.Request) receiver.Answer {
 			requests++
 			switch {
 			case requests > 4:
@@ -185,6 +185,51 @@ func TestAFenceLandsABatchAtOnceOfWhichNothingIsLeft(t *testing.T) {
 		require.True(t, hasLanded(first))
 		require.True(t, hasLanded(second))
 		require.Len(t, r.Requests(), 1)
+	})
+}
+
+func TestAFenceThatTakesEverythingEndsTheTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := clockwork(receiver.Modern, 0)
+		r.SetHook(func(*receiver.Request) receiver.Answer { return status(404) })
+		w := start(t, r.RoundTripper(), func(c *Config) { c.Retry.MaxAttempts = 3 })
+		c := catalogue{}
+		var l lease
+		w.Submit(l.batch(sample(c.named("x"), 1, 1)))
+		time.Sleep(6 * time.Second)
+		_, bad := w.Misconfigured()
+		require.True(t, bad)
+		l.gone.Store(true)
+		w.Fence()
+		synctest.Wait()
+		_, bad = w.Misconfigured()
+		require.False(t, bad)
+
+		r.SetHook(script(status(503), status(503)))
+		deliver(w, sample(c.named("x"), 2, 1)) // It has its own attempts.
+		require.NoError(t, w.Err())
+	})
+}
+
+func TestAFenceReachesARequestThatIsBeingIsolated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		samples := grid(16, 1, 2)
+		r := clockwork(receiver.Modern, 0)
+		r.SetHook(script(status(400), status(400), receiver.Answer{Status: 503, Header: map[string][]string{"Retry-After": {"60"}}}))
+		w := start(t, r.RoundTripper(), nil)
+		var l lease
+		b := l.batch(samples...)
+		w.Submit(b)
+		time.Sleep(time.Second)
+		l.gone.Store(true)
+		w.Fence()
+		<-b.Landed()
+		require.Equal(t, []*kgo.Record{samples[0].Record}, b.Abandoned())
+		require.Empty(t, b.Refused())
+		require.Equal(t, map[string]int64{"written": 16, "abandoned": 16}, totals(w))
+		for name, points := range r.Samples() {
+			require.Equal(t, []receiver.Point{{Timestamp: 2, Value: 2}}, points, name)
+		}
 	})
 }
 

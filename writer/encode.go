@@ -33,7 +33,7 @@ type encoder struct {
 // encode makes a request of the items that are not settled yet. Items of a series
 // stand together. The payload is good until the next call.
 func (e *encoder) encode(items []item, p protocol) *payload {
-	samples := 0
+	var samples int
 	if p == protocol2 {
 		e.raw, samples = e.appendRequest2(e.raw[:0], items)
 	} else {

@@ -209,6 +209,7 @@ func fleet(series, each int) (samples []transform.Sample) {
 }
 
 func benchmarkEncode(b *testing.B, p protocol) {
+	b.Helper()
 	for _, shape := range []struct{ series, each int }{{10000, 1}, {1000, 10}} {
 		b.Run(fmt.Sprintf("series=%d/each=%d", shape.series, shape.each), func(b *testing.B) {
 			var r request

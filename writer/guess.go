@@ -48,11 +48,11 @@ func (i *isolation) guess(rest []item, boundary *kgo.Record) ([]item, finding) {
 		return nil, spent // There is no use in looking on.
 	}
 	old, fresh := divide(rest, before)
-	switch found = i.try(old); found {
-	case bad:
-		i.condemn(old)
-	case spent, ended:
+	if found = i.try(old); found == spent || found == ended {
 		return nil, found
+	}
+	if found == bad {
+		i.condemn(old)
 	}
 	return fresh, i.try(fresh)
 }

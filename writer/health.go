@@ -36,11 +36,22 @@ func (h *health) failing(shard int, r result, now time.Time) {
 	}
 }
 
-// answered notes that the receiver has judged a request.
+// answered notes that the receiver has judged a request: then nothing is wrong with
+// the way to it, for no shard.
 func (h *health) answered(shard int, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.shards[shard] = shardHealth{landedAt: now}
+	for i := range h.shards {
+		h.shards[i].misconfigured = ""
+	}
+}
+
+// relieved notes that nothing is left of a shard's request.
+func (h *health) relieved(shard int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shards[shard] = shardHealth{landedAt: h.shards[shard].landedAt}
 }
 
 // poisoned notes that a shard's request seems to break the receiver.

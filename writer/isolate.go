@@ -83,9 +83,10 @@ func (i *isolation) probe(part []item) finding {
 		return good
 	case stopped:
 		return ended
+	default:
+		i.last = r
+		return bad
 	}
-	i.last = r
-	return bad
 }
 
 // accuse refuses samples that were refused alone.
@@ -99,8 +100,9 @@ func (i *isolation) reason() transform.Reason {
 		return transform.ReasonPoison
 	case tooLarge:
 		return transform.ReasonTooLarge
+	default:
+		return transform.ReasonRefused
 	}
-	return transform.ReasonRefused
 }
 
 // search settles items that have been refused together, one culprit after the
@@ -220,11 +222,12 @@ func (i *isolation) sweep() bool {
 		slices.SortStableFunc(piece, func(a, b item) int {
 			return cmp.Or(cmp.Compare(a.Series.Hash, b.Series.Hash), strings.Compare(a.Series.Encoded, b.Series.Encoded))
 		})
-		switch i.probe(piece) {
-		case bad:
-			i.condemn(piece)
-		case ended:
+		found := i.probe(piece)
+		if found == ended {
 			return false
+		}
+		if found == bad {
+			i.condemn(piece)
 		}
 	}
 	return true

@@ -81,8 +81,9 @@ func isolate(t tester, samples []transform.Sample, points map[point]bool) (*rece
 	b := deliver(w, samples...)
 	require.Empty(t, r.Violations())
 	require.Equal(t, int64(stored(r)), totals(w)["written"], "written and stored")
-	require.Equal(t, len(samples)-stored(r), len(b.Refused()), "refused and not stored")
-	require.Equal(t, int(totals(w)["refused"]), len(b.Refused()))
+	refused := len(b.Refused()) // They are too many to be listed by a failure.
+	require.Equal(t, len(samples)-stored(r), refused, "refused and not stored")
+	require.Equal(t, totals(w)["refused"], int64(refused))
 	return r, b, len(r.Requests())
 }
 
@@ -137,7 +138,7 @@ func TestIsolatingIsCheapWhereTheGuiltyFormAPattern(t *testing.T) {
 				}
 			}
 			r, b, requests := isolate(t, samples, points)
-			require.Equal(t, len(points), len(b.Refused()), "an innocent sample is refused")
+			require.Equal(t, 0, len(b.Refused())-len(points), "an innocent sample is refused")
 			require.Equal(t, len(samples)-len(points), stored(r))
 			t.Logf("%d samples, %d guilty, %d requests, log2(n) is %d", len(samples), len(points), requests, unit(len(samples)))
 			require.LessOrEqual(t, requests, units*unit(len(samples)))

@@ -216,7 +216,7 @@ func (m *metrics) settle(o sampleOutcome, n int) {
 func (m *metrics) refuse(reason transform.Reason, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ledger.refused[reason] += int64(n)
+	m.refused[reason] += int64(n)
 }
 
 // newestSent notes the newest timestamp of a request that has landed.

@@ -52,6 +52,7 @@ func TestWhatAReceiverHasPartlyStoredIsNeverSentAgain(t *testing.T) {
 	f("two are named", protocolV2, partialAuto, refusal(400, 2, about(b1), about(c1)), 2, "refused", "refused")
 	f("one of a series with two samples", protocolV2, partialAuto, refusal(400, 3, about(a1)), 3, "refused?", "refused?")
 	f("a success that is none", protocolV2, partialAuto, refusal(204, 3), 3, "refused?", "refused?", "refused?", "refused?")
+	f("a success with nothing written", protocolV2, partialAuto, refusal(204, 0), 0, "refused", "refused", "refused", "refused")
 	f("nobody is named", protocolV2, partialAuto, refusal(400, 3, "something is wrong"), 3, "refused?", "refused?", "refused?", "refused?")
 	f("too few are named", protocolV2, partialAuto, refusal(400, 2, about(b1)), 2, "refused?", "refused?", "refused?", "refused?")
 	f("a stranger is named", protocolV2, partialAuto, refusal(400, 3, `for series {__name__="z"}`), 3, "refused?", "refused?", "refused?", "refused?")

@@ -166,10 +166,10 @@ func TestProbeTellsHowTheReceiverTakesAnEmptyRequest(t *testing.T) {
 	f(receiver.Modern, protocolV1, receiver.Answer{}, ProbeResult{Protocol: "1.0", Status: 204}, "")
 	f(receiver.Modern, protocolV2, receiver.Answer{}, ProbeResult{Protocol: "2.0", Status: 204}, "")
 	f(receiver.Legacy, protocolV2, receiver.Answer{}, ProbeResult{Protocol: "2.0", Status: 204},
-		"the receiver does not speak remote write 2.0: it answers 204 No Content: ")
-	f(receiver.Modern, protocolAuto, receiver.Answer{Status: 401, Body: "who are you"}, ProbeResult{Protocol: "2.0", Status: 401},
-		"the receiver answers 401 Unauthorized: who are you")
-	f(receiver.Modern, protocolV1, status(404), ProbeResult{Protocol: "1.0", Status: 404}, "the receiver answers 404 Not Found: ")
+		"the receiver does not speak remote write 2.0: it answers 204 No Content")
+	f(receiver.Modern, protocolAuto, receiver.Answer{Status: 403, Body: "who are you"}, ProbeResult{Protocol: "2.0", Status: 403},
+		"the receiver answers 403 Forbidden: who are you")
+	f(receiver.Modern, protocolV1, status(404), ProbeResult{Protocol: "1.0", Status: 404}, "the receiver answers 404 Not Found")
 	f(receiver.Modern, protocolAuto, receiver.Answer{Drop: true}, ProbeResult{Protocol: "2.0"},
 		"sending the request: reading the answer: unexpected EOF")
 }

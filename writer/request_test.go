@@ -104,7 +104,7 @@ func TestARequestHoldsWhatAMapWouldHold(t *testing.T) {
 					require.False(t, seen[it.Series], "a series stands in two places")
 					seen[it.Series] = true
 				}
-				require.Equal(t, model[key{it.Series, it.Timestamp}], it.Value)
+				require.Equal(t, math.Float64bits(model[key{it.Series, it.Timestamp}]), math.Float64bits(it.Value))
 				delete(model, key{it.Series, it.Timestamp})
 				last = it
 			}

@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// poisonAfter is how long a request may get nothing but 5xx, while other shards
-	// land, before it counts as poisoned.
+	// How long a request may get nothing but 5xx, while other shards land, before it
+	// counts as poisoned.
 	poisonAfter = 10 * time.Minute
-	// poisonAttempts is how many 5xx a part of a poisoned request gets, while other
-	// shards land, before it counts as poisoned itself.
+	// How many 5xx a part of a poisoned request gets, while other shards land, before
+	// it counts as poisoned itself.
 	poisonAttempts = 3
-	// logEvery is how often a shard says that its trouble lasts.
+	// How often a shard says that its trouble lasts.
 	logEvery = 30 * time.Second
 )
 
@@ -47,6 +47,8 @@ func (s *shard) send(items []item) result {
 	x := &sending{items: items}
 	for {
 		if live(items) == 0 {
+			s.outage = outage{}
+			s.w.health.relieved(s.number)
 			return result{outcome: landed}
 		}
 		r := s.attempt(x)

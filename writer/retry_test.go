@@ -100,7 +100,7 @@ func TestUsedUpAttemptsFailTheWriterAndLandNothing(t *testing.T) {
 		require.NoError(t, w.Err())
 		b := submit(w, sample(catalogue{}.named("x"), 1, 1))
 		<-w.Failed()
-		require.EqualError(t, w.Err(), "writing to http://receiver.test/api/v1/write: giving up after 3 attempts: 503 Service Unavailable: ")
+		require.EqualError(t, w.Err(), "writing to http://receiver.test/api/v1/write: giving up after 3 attempts: 503 Service Unavailable")
 		time.Sleep(time.Hour)
 		require.Len(t, r.Requests(), 3)
 		require.False(t, hasLanded(b))
