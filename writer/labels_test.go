@@ -84,10 +84,12 @@ func TestSeriesAreFoundInTheWordsOfReceivers(t *testing.T) {
 func FuzzSeriesInAnything(f *testing.F) {
 	f.Add(`out of order sample for series {__name__="up", job="x"}`)
 	f.Add(`{"a"="b",}{`)
+	f.Add(`0{}`)
 	f.Fuzz(func(t *testing.T, line string) {
 		for _, encoded := range seriesIn(line) {
-			for name := range labelsOf(encoded) {
-				require.LessOrEqual(t, len(name), len(line))
+			for name, value := range labelsOf(encoded) {
+				require.LessOrEqual(t, len(name), len(line)+len("__name__"))
+				require.LessOrEqual(t, len(value), len(line))
 			}
 		}
 	})
