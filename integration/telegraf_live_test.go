@@ -35,6 +35,7 @@ func TestEveryFieldOfALiveTelegrafAgentArrivesWithItsTags(t *testing.T) {
 }
 
 func runAgent(t *testing.T, topic string, d time.Duration) {
+	t.Helper()
 	home, err := servers.Home()
 	require.NoError(t, err)
 	inputs, err := filepath.Abs("telegraf/inputs.conf")

@@ -88,6 +88,7 @@ func (l *Lab) Receiver(t *testing.T, opts servers.ReceiverOptions) *servers.Rece
 // endWith ends a process with the test, and prints the end of its log when the
 // test has failed.
 func endWith(t *testing.T, p *servers.Process) {
+	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.Tail(60))
