@@ -57,7 +57,7 @@ func (m *Mapper) applyOnce(r *rule) {
 		m.refuse(r, f)
 		return
 	}
-	m.key = m.sharedKey(r)
+	m.shareKey(r)
 	m.emit(r, number, at)
 }
 
@@ -84,7 +84,7 @@ func (m *Mapper) applyEntries(r *rule) {
 				m.refuse(r, f)
 				return
 			}
-			m.key = m.sharedKey(r)
+			m.shareKey(r)
 			m.shared, timed = len(m.key), true
 		}
 		*m.field = e.name
@@ -107,14 +107,13 @@ func (m *Mapper) applyEntry(r *rule, e *entries, at int64) {
 	m.emit(r, number, at)
 }
 
-// sharedKey starts the key of the series cache with what all samples of the
+// shareKey starts the key of the series cache with what all samples of the
 // rule's current values have in common.
-func (m *Mapper) sharedKey(r *rule) []byte {
-	key := append(m.key[:0], r.prefix...)
+func (m *Mapper) shareKey(r *rule) {
+	m.key = append(m.key[:0], r.prefix...)
 	for _, slot := range r.sources {
-		key = m.appendKey(key, slot)
+		m.key = m.appendKey(m.key, slot)
 	}
-	return key
 }
 
 // emit appends a sample of the series that the key leads to.

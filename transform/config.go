@@ -4,9 +4,9 @@ import (
 	"time"
 
 	commoncfg "github.com/prometheus/common/config"
+	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/kafka2prom/kafka2prom/internal/units"
-	"github.com/prometheus/prometheus/model/relabel"
 )
 
 // Config says how the records of one pipeline become samples.

@@ -106,7 +106,8 @@ func (b *labelBuilder) evaluate(parts []part) (string, *fault) {
 			b.scratch = append(b.scratch, p.fixed...)
 			continue
 		}
-		start, ok := len(b.scratch), false
+		start := len(b.scratch)
+		var ok bool
 		if b.scratch, ok = p.ref.slot.appendText(b.scratch); !ok {
 			return "", faultf(ReasonWrongType, "%s: found %s, want text, a number or a boolean", p.ref.source, p.ref.slot.found())
 		}

@@ -158,8 +158,7 @@ func (m *Mapper) apply(before Output) (Verdict, error) {
 			fmt.Sprintf("the record has %d bytes, want at most %d (limits.record_bytes)", size, m.cfg.Limits.RecordBytes)), nil
 	}
 	if err := m.decode(); err != nil {
-		var bad *decodeError
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*decodeError](err); ok {
 			return m.refuseWhole(before, StageDecode, bad.Reason, bad.Text), nil
 		}
 		return 0, retryable(err)
@@ -198,8 +197,7 @@ func (m *Mapper) decode() error {
 
 // retryable makes sure of the type of an error that is not the record's.
 func retryable(err error) error {
-	var retry *RetryError
-	if errors.As(err, &retry) {
+	if retry, ok := errors.AsType[*RetryError](err); ok {
 		return retry
 	}
 	return &RetryError{Err: err}

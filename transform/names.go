@@ -11,7 +11,7 @@ import (
 type naming uint8
 
 const (
-	sanitizeNames naming = iota // What the legacy character set lacks becomes an underscore.
+	sanitiseNames naming = iota // What the legacy character set lacks becomes an underscore.
 	utf8Names                   // Any UTF-8 is a name.
 	strictNames                 // What the legacy character set lacks is refused.
 )
@@ -20,7 +20,7 @@ const (
 func parseNaming(s string) (naming, bool) {
 	switch s {
 	case "sanitize":
-		return sanitizeNames, true
+		return sanitiseNames, true
 	case "utf8":
 		return utf8Names, true
 	case "strict":
@@ -39,23 +39,23 @@ func (n naming) scheme() model.ValidationScheme {
 
 // label returns the valid name for a label, if there is one.
 func (n naming) label(name string) (string, bool) {
-	if n == sanitizeNames {
-		name = sanitized(name, false)
+	if n == sanitiseNames {
+		name = sanitised(name, false)
 	}
 	return name, n.scheme().IsValidLabelName(name)
 }
 
 // metric returns the valid name for a metric, if there is one.
 func (n naming) metric(name string) (string, bool) {
-	if n == sanitizeNames {
-		name = sanitized(name, true)
+	if n == sanitiseNames {
+		name = sanitised(name, true)
 	}
 	return name, n.scheme().IsValidMetricName(name)
 }
 
-// sanitized puts an underscore in place of each character that legacy names do
+// sanitised puts an underscore in place of each character that legacy names do
 // not have, and in front of a digit that comes first.
-func sanitized(name string, colons bool) string {
+func sanitised(name string, colons bool) string {
 	if isLegacy(name, colons) {
 		return name
 	}

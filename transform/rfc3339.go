@@ -7,22 +7,15 @@ import "time"
 // one. Unlike time.Parse it does not allocate.
 func parseRFC3339(s string, zone *time.Location) (ms int64, ok bool) {
 	const dateTime = len("2006-01-02T15:04:05")
-	if len(s) < dateTime || s[4] != '-' || s[7] != '-' || s[13] != ':' || s[16] != ':' ||
-		s[10] != 'T' && s[10] != 't' && s[10] != ' ' {
+	if len(s) < dateTime || s[10] != 'T' && s[10] != 't' && s[10] != ' ' {
 		return 0, false
 	}
-	year, ok1 := twoDigits(s[0:2])
-	yy, ok2 := twoDigits(s[2:4])
-	month, ok3 := twoDigits(s[5:7])
-	day, ok4 := twoDigits(s[8:10])
-	hour, ok5 := twoDigits(s[11:13])
-	minute, ok6 := twoDigits(s[14:16])
-	second, ok7 := twoDigits(s[17:19])
-	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7) || hour > 23 || minute > 59 || second > 59 {
+	d, ok := parseDate(s[:10])
+	if !ok {
 		return 0, false
 	}
-	year = 100*year + yy
-	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+	second, ok := parseClock(s[11:dateTime])
+	if !ok {
 		return 0, false
 	}
 	fraction, rest, ok := parseFraction(s[dateTime:])
@@ -30,12 +23,36 @@ func parseRFC3339(s string, zone *time.Location) (ms int64, ok bool) {
 		return 0, false
 	}
 	if rest == "" && zone != time.UTC {
-		at := time.Date(year, time.Month(month), day, hour, minute, second, 0, zone)
+		at := time.Date(d.year, time.Month(d.month), d.day, 0, 0, int(second), 0, zone)
 		return at.UnixMilli() + fraction, true
 	}
 	offset, ok := parseOffset(rest)
-	seconds := daysSinceEpoch(year, month, day)*86400 + int64(hour*3600+minute*60+second) - offset
-	return seconds*1000 + fraction, ok
+	return (d.sinceEpoch()*86400+second-offset)*1000 + fraction, ok
+}
+
+// date is a day of the Gregorian calendar.
+type date struct{ year, month, day int }
+
+// parseDate reads YYYY-MM-DD.
+func parseDate(s string) (d date, ok bool) {
+	century, ok1 := twoDigits(s[0:2])
+	year, ok2 := twoDigits(s[2:4])
+	month, ok3 := twoDigits(s[5:7])
+	day, ok4 := twoDigits(s[8:10])
+	if !ok1 || !ok2 || !ok3 || !ok4 || s[4] != '-' || s[7] != '-' {
+		return d, false
+	}
+	d = date{100*century + year, month, day}
+	return d, month >= 1 && month <= 12 && day >= 1 && day <= d.daysInMonth()
+}
+
+// parseClock reads HH:MM:SS in seconds.
+func parseClock(s string) (seconds int64, ok bool) {
+	hour, ok1 := twoDigits(s[0:2])
+	minute, ok2 := twoDigits(s[3:5])
+	second, ok3 := twoDigits(s[6:8])
+	ok = ok1 && ok2 && ok3 && s[2] == ':' && s[5] == ':'
+	return int64(hour*3600 + minute*60 + second), ok && hour <= 23 && minute <= 59 && second <= 59
 }
 
 func twoDigits(s string) (int, bool) {
@@ -74,10 +91,10 @@ func parseOffset(s string) (seconds int64, ok bool) {
 	return seconds, ok1 && ok2 && hours <= 23 && minutes <= 59
 }
 
-func daysIn(year, month int) int {
-	switch month {
+func (d date) daysInMonth() int {
+	switch d.month {
 	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+		if d.year%4 == 0 && (d.year%100 != 0 || d.year%400 == 0) {
 			return 29
 		}
 		return 28
@@ -87,16 +104,17 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// daysSinceEpoch counts the days from 1970-01-01 to a date of the Gregorian
-// calendar, with years that begin in March, so that the leap day is the last.
-func daysSinceEpoch(year, month, day int) int64 {
+// sinceEpoch counts the days since 1970-01-01, with years that begin in March, so
+// that the leap day is the last.
+func (d date) sinceEpoch() int64 {
+	year, month := d.year, d.month
 	if month <= 2 {
 		year--
 		month += 12
 	}
 	const marchOfYear0 = 719468 // Days from 0000-03-01 to 1970-01-01.
 	return int64(365*year+floorDiv(year, 4)-floorDiv(year, 100)+floorDiv(year, 400)+
-		(153*(month-3)+2)/5+day-1) - marchOfYear0
+		(153*(month-3)+2)/5+d.day-1) - marchOfYear0
 }
 
 func floorDiv(a, b int) int {

@@ -102,18 +102,18 @@ func TestSeriesPrintsWhatPromQLReads(t *testing.T) {
 	})
 }
 
-func TestSanitizedNamesAreValidAndStable(t *testing.T) {
+func TestSanitisedNamesAreValidAndStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringN(1, -1, -1).Draw(t, "name")
-		label, ok := sanitizeNames.label(name)
+		label, ok := sanitiseNames.label(name)
 		require.True(t, ok)
 		require.True(t, model.LegacyValidation.IsValidLabelName(label))
-		again, _ := sanitizeNames.label(label)
+		again, _ := sanitiseNames.label(label)
 		require.Equal(t, label, again)
 		if model.LegacyValidation.IsValidLabelName(name) {
 			require.Equal(t, name, label)
 		}
-		metric, ok := sanitizeNames.metric(name)
+		metric, ok := sanitiseNames.metric(name)
 		require.True(t, ok)
 		require.True(t, model.LegacyValidation.IsValidMetricName(metric))
 		if model.LegacyValidation.IsValidMetricName(name) {
@@ -123,7 +123,7 @@ func TestSanitizedNamesAreValidAndStable(t *testing.T) {
 }
 
 func TestNamesThatAreNone(t *testing.T) {
-	for _, n := range []naming{sanitizeNames, utf8Names, strictNames} {
+	for _, n := range []naming{sanitiseNames, utf8Names, strictNames} {
 		_, ok := n.label("")
 		require.False(t, ok)
 		_, ok = n.metric("")
@@ -131,7 +131,7 @@ func TestNamesThatAreNone(t *testing.T) {
 	}
 	_, ok := utf8Names.label("a\xff")
 	require.False(t, ok)
-	label, ok := sanitizeNames.label("a\xffb")
+	label, ok := sanitiseNames.label("a\xffb")
 	require.True(t, ok)
 	require.Equal(t, "a_b", label)
 }

@@ -143,36 +143,38 @@ func parseEpoch(s string, unit int) (int64, Reason) {
 		return n, ""
 	}
 	negative := strings.HasPrefix(s, "-")
-	digits := s
 	if negative || strings.HasPrefix(s, "+") {
-		digits = s[1:]
+		s = s[1:]
 	}
-	if e := strings.IndexAny(digits, "eE"); e >= 0 {
-		exponent, err := strconv.Atoi(digits[e+1:])
-		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return 0, ReasonBadTimestamp
-		}
-		// Beyond this, every number but zero is zero or too large whatever its digits
-		// are.
-		const limit = 1 << 21
-		unit += min(max(exponent, -limit), limit)
-		digits = digits[:e]
-	}
+	digits, exponent, ok := cutExponent(s)
 	whole, fraction, _ := strings.Cut(digits, ".")
-	if len(whole)+len(fraction) == 0 || !allDigits(whole) || !allDigits(fraction) {
+	if !ok || whole == "" && fraction == "" || !allDigits(whole, fraction) {
 		return 0, ReasonBadTimestamp
 	}
-	n, rest, ok := scaled(whole, fraction, len(whole)+unit)
+	n, rest, ok := scaled(whole, fraction, len(whole)+exponent+unit)
 	if !ok {
 		return 0, ReasonTimestampRange
 	}
-	if !negative {
-		return n, ""
+	if negative {
+		n = -n
+		if rest {
+			n--
+		}
 	}
-	if rest {
-		n++
+	return n, ""
+}
+
+// cutExponent splits a decimal number; without an exponent it is 0.
+func cutExponent(s string) (digits string, exponent int, ok bool) {
+	e := strings.IndexAny(s, "eE")
+	if e < 0 {
+		return s, 0, true
 	}
-	return -n, ""
+	// Beyond the limit a number is zero, or too large, whatever its digits are: they
+	// are fewer than that.
+	const limit = 1 << 40
+	exponent, err := strconv.Atoi(s[e+1:])
+	return s[:e], min(max(exponent, -limit), limit), err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // scaled reads the first count digits of whole and fraction, as if zeros
@@ -220,10 +222,12 @@ func parseDigits(s string) (n int64, ok bool) {
 	return n, true
 }
 
-func allDigits(s string) bool {
-	for i := range len(s) {
-		if s[i]-'0' > 9 {
-			return false
+func allDigits(parts ...string) bool {
+	for _, s := range parts {
+		for i := range len(s) {
+			if s[i]-'0' > 9 {
+				return false
+			}
 		}
 	}
 	return true

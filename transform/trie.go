@@ -91,7 +91,7 @@ func (n *node) addMember(key string) *node {
 	child := &node{}
 	n.keys = append(n.keys, key)
 	n.children = append(n.children, child)
-	n.lengths |= lengthBit(key)
+	n.lengths |= lengthBit(len(key))
 	if len(n.keys) > searchedKeys {
 		n.index = make(map[string]*node, len(n.keys))
 		for i, k := range n.keys {
@@ -113,7 +113,7 @@ func (n *node) addElement(i int) *node {
 
 // member returns the child under a key, or nil.
 func (n *node) member(key string) *node {
-	if n.lengths&lengthBit(key) == 0 {
+	if n.lengths&lengthBit(len(key)) == 0 {
 		return nil
 	}
 	if n.index != nil {
@@ -127,7 +127,7 @@ func (n *node) member(key string) *node {
 	return nil
 }
 
-func lengthBit(key string) uint64 { return 1 << min(len(key), 63) }
+func lengthBit(length int) uint64 { return 1 << min(length, 63) }
 
 // element returns the child at a position of an array, or nil.
 func (n *node) element(i int) *node {

@@ -17,7 +17,8 @@ func faults(t *testing.T, text string) []string {
 	cfg := parseConfig(t, text).WithDefaults()
 	var texts []string
 	for _, err := range cfg.Validate() {
-		require.IsType(t, &fielderr.Error{}, err)
+		var fault *fielderr.Error
+		require.ErrorAs(t, err, &fault)
 		texts = append(texts, err.Error())
 	}
 	return texts

@@ -48,7 +48,12 @@ func bytesValue(b []byte) value {
 	if b == nil {
 		return value{}
 	}
-	return value{kind: text, text: unsafe.String(unsafe.SliceData(b), len(b))}
+	return textValue(textOf(b))
+}
+
+// textOf is b as text, in the same memory: b must not change while it is in use.
+func textOf(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // A copy of each record would cost more than mapping it.
 }
 
 // treeValue takes one node of a tree as a treeDecoder makes it.

@@ -25,7 +25,8 @@ func TestUnderCompletesPathsOnTheWayToTheRoot(t *testing.T) {
 	texts := make([]string, len(errs))
 	for i, err := range errs {
 		texts[i] = err.Error()
-		require.IsType(t, &fielderr.Error{}, err)
+		var fault *fielderr.Error
+		require.ErrorAs(t, err, &fault)
 	}
 	require.Equal(t, []string{
 		"pipelines[0].samples[2].value: is empty",
