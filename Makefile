@@ -32,8 +32,9 @@ fuzz: ## Fuzz every target for FUZZTIME (default 10s).
 			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
 		done || exit 1; done
 
-bench: ## Run the benchmarks (BENCH=pattern, BENCHTIME=1s).
+bench: build ## Run the benchmarks (BENCH=pattern, BENCHTIME=1s), and the program end to end.
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+	$(GO) run ./bench -bin $(BIN)
 
 cover: ## Write bin/coverage.html.
 	@mkdir -p bin

@@ -16,39 +16,48 @@ import (
 	"syscall"
 )
 
-func main() {
-	shape := shape{}
-	flag.IntVar(&shape.records, "n", 1_000_000, "records")
-	flag.IntVar(&shape.series, "series", 10_000, "distinct series, of 6 labels each")
-	flag.IntVar(&shape.partitions, "partitions", 4, "partitions")
-	flag.StringVar(&shape.protocol, "protocol", "1.0", "remote write protocol: 1.0 or 2.0")
-	binary := flag.String("bin", "bin/kafka2prom", "the program to measure")
-	brokers := flag.String("brokers", "", "a real broker instead of the embedded one; the topic kafka2prom-bench is made anew")
-	runs := flag.Int("runs", 3, "runs, of which every figure is printed")
-	profile := flag.String("cpuprofile", "", "have the program write a CPU profile of the last run to this file")
-	flag.Parse()
+// options are the flags.
+type options struct {
+	shape   shape
+	program program
+	brokers string
+	runs    int
+}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := bench(ctx, shape, *binary, *brokers, *runs, *profile); err != nil {
+func main() {
+	var o options
+	flag.IntVar(&o.shape.records, "n", 1_000_000, "records")
+	flag.IntVar(&o.shape.series, "series", 10_000, "distinct series, of 6 labels each")
+	flag.IntVar(&o.shape.partitions, "partitions", 4, "partitions")
+	flag.StringVar(&o.shape.protocol, "protocol", "1.0", "remote write protocol: 1.0 or 2.0")
+	flag.StringVar(&o.program.binary, "bin", "bin/kafka2prom", "the program to measure")
+	flag.StringVar(&o.program.profile, "cpuprofile", "", "have the program write a CPU profile of the last run to this file")
+	flag.StringVar(&o.brokers, "brokers", "", "a real broker instead of the embedded one; the topic kafka2prom-bench is made anew")
+	flag.IntVar(&o.runs, "runs", 3, "runs, of which every figure is printed")
+	flag.Parse()
+	if err := o.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context, s shape, binary, brokers string, runs int, profile string) error {
-	topic, err := newTopic(ctx, s, brokers)
+func (o options) run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s := o.shape
+	topic, err := newTopic(ctx, s, o.brokers)
 	if err != nil {
 		return err
 	}
 	defer topic.close()
 	fmt.Printf("%d records of %d bytes, %d series of 6 labels, %d partitions, remote write %s, %d CPUs\n",
 		s.records, topic.recordBytes, s.series, s.partitions, s.protocol, runtime.NumCPU())
-	for i := range runs {
-		if i < runs-1 {
-			profile = ""
+	for i := range o.runs {
+		p := o.program
+		if i < o.runs-1 {
+			p.profile = ""
 		}
-		result, err := measure(ctx, topic, s, program{binary: binary, profile: profile})
+		result, err := measure(ctx, topic, s, p)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,7 +38,7 @@ func measure(ctx context.Context, t *topic, s shape, p program) (result, error) 
 	if err != nil {
 		return result{}, err
 	}
-	defer sink.server.Close()
+	defer sink.close()
 	dir, err := os.MkdirTemp("", "kafka2prom-bench")
 	if err != nil {
 		return result{}, fmt.Errorf("making a directory: %w", err)
@@ -65,7 +66,7 @@ func measure(ctx context.Context, t *topic, s shape, p program) (result, error) 
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		return result{}, fmt.Errorf("this system does not say what a process has used")
+		return result{}, errors.New("this system does not say what a process has used")
 	}
 	return result{
 		records: int64(s.records), samples: sink.samples.Load(), requests: sink.requests.Load(), bytes: sink.bytes.Load(),

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,8 @@ func newSink(protocol string) (*sink, error) {
 	return s, nil
 }
 
+func (s *sink) close() { _ = s.server.Close() } // Every answer has been given.
+
 // ServeHTTP implements http.Handler.
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -69,7 +72,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.samples.Add(n)
 	s.requests.Add(1)
 	if v2 {
-		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", fmt.Sprint(n))
+		w.Header().Set("X-Prometheus-Remote-Write-Samples-Written", strconv.FormatInt(n, 10))
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
