@@ -6,7 +6,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kafka2prom/kafka2prom/transform"
-	"github.com/kafka2prom/kafka2prom/writer"
 )
 
 // batch carries everything that must land before its offsets may be committed:
@@ -18,7 +17,15 @@ type batch struct {
 	positions []*position
 	bytes     int64 // Of the records, as they are kept in memory.
 	records   int   // Consumed records, control records excluded.
-	written   *writer.Batch
+	written   delivery
+}
+
+// delivery is what has become of the samples of a batch; all of it is known once
+// Landed is closed. It is implemented by *writer.Batch, which says more.
+type delivery interface {
+	Landed() <-chan struct{}
+	Refused() []transform.Refusal
+	Abandoned() []*kgo.Record
 }
 
 // position is what a batch holds of one lease.

@@ -46,6 +46,12 @@ type sink interface {
 	Err() error
 }
 
+// marker keeps offsets for the next commit. It is implemented by *kgo.Client,
+// which does not check whether a partition is still held: whoever marks does.
+type marker interface {
+	MarkCommitOffsets(marks map[string]map[int32]kgo.EpochOffset)
+}
+
 // Options are what a consumer needs beside its configuration.
 type Options struct {
 	// Pipeline is the name of the pipeline, and Version the program's: both go into
@@ -74,6 +80,7 @@ type Consumer struct {
 	opts    Options
 	log     *zap.Logger
 	client  *kgo.Client  // The group member; made by prepare.
+	marks   marker       // The same, for the settler alone.
 	side    *kgo.Client  // Asks about topics and offsets, and writes dead letters.
 	admin   *kadm.Client // On side.
 	letters *letterbox   // Nil without a dead-letter topic.
@@ -206,6 +213,7 @@ func (c *Consumer) prepare(ctx, connected context.Context) error {
 	if c.client, err = kgo.NewClient(append(clientOpts, kgo.WithContext(connected))...); err != nil {
 		return fmt.Errorf("making the Kafka client: %w", err)
 	}
+	c.marks = c.client
 	if c.opts.Span.direct() {
 		c.consumeSpan(now)
 	}

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -163,6 +164,10 @@ func (c *Consumer) mapPending(ctx context.Context, now time.Time) {
 	}
 	kept := c.pending[:0]
 	for i, r := range c.pending {
+		if waits(kept, r.lease) {
+			kept = append(kept, r)
+			continue
+		}
 		rest, more := c.mapRun(ctx, r, now)
 		if len(rest.records) > 0 {
 			kept = append(kept, rest)
@@ -174,6 +179,12 @@ func (c *Consumer) mapPending(ctx context.Context, now time.Time) {
 	}
 	clear(c.pending[len(kept):])
 	c.pending = kept
+}
+
+// waits says that records of a lease have to wait: what was polled after them has
+// to wait, too, because a position never goes back.
+func waits(kept []run, l *lease) bool {
+	return slices.ContainsFunc(kept, func(r run) bool { return r.lease == l })
 }
 
 // mapRun maps records of one partition. It returns what is left of the run, and
@@ -337,11 +348,12 @@ func (c *Consumer) submit(reason string) {
 	if b == nil || b.empty() {
 		return
 	}
-	b.written = &writer.Batch{Samples: b.out.Samples, Dropped: b.out.Dropped, Held: b.held, Replayed: b.replayed}
+	samples := &writer.Batch{Samples: b.out.Samples, Dropped: b.out.Dropped, Held: b.held, Replayed: b.replayed}
+	b.written = samples
 	c.inFlight = append(c.inFlight, b)
 	c.metrics.batches.WithLabelValues(reason).Inc()
 	c.metrics.bytesInFlight.Add(float64(b.bytes))
-	c.opts.Writer.Submit(b.written)
+	c.opts.Writer.Submit(samples)
 	c.settling <- b
 }
 

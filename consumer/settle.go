@@ -56,7 +56,6 @@ func (c *Consumer) forget(b *batch) {
 	c.metrics.bytesInFlight.Sub(float64(b.bytes))
 	c.opts.Mapper.Landed(b.number)
 	if landed(b) {
-		b.out.Samples = b.written.Samples
 		b.out.Reset()
 		c.spare = append(c.spare, b.out)
 	}
@@ -189,7 +188,7 @@ func (s *settlement) mark(c *Consumer) {
 		offsets[l.topic][l.id] = kgo.EpochOffset{Epoch: epoch, Offset: next}
 		c.progress.settled(p.last(next))
 	}
-	c.client.MarkCommitOffsets(offsets)
+	c.marks.MarkCommitOffsets(offsets)
 	c.ledger.settle(total)
 	if s.refusal != nil {
 		c.stop(s.refusal)

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// unknownWait is how long a partition without a first record holds the others
-// back, at most.
-const unknownWait = 10 * time.Second
+// quietWait is how long a partition that gives nothing holds the others back, at
+// most: its leader may be away, or its last offsets hold no record any more.
+const quietWait = 10 * time.Second
 
 // eventFloor is the event time, in milliseconds, of the partition that is
 // furthest behind among those that have something left to read. While one of
@@ -22,7 +22,7 @@ func (c *Consumer) eventFloor(now time.Time) int64 {
 		if !l.behind() || l.failed != nil || l.broken {
 			continue
 		}
-		if l.eventTime == 0 && now.Sub(l.lastFetch) > unknownWait {
+		if now.Sub(l.lastFetch) > quietWait && !l.paused && !c.isPending(l) {
 			continue
 		}
 		floor = min(floor, l.eventTime)
@@ -53,7 +53,8 @@ func (c *Consumer) alignFetching() {
 	if c.cfg.MaxSkew <= 0 && c.span == nil {
 		return
 	}
-	floor := c.eventFloor(time.Now())
+	now := time.Now()
+	floor := c.eventFloor(now)
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	for _, l := range c.leases {
 		want := c.ahead(l, floor) || l.stop >= 0 && l.read >= l.stop
@@ -62,6 +63,7 @@ func (c *Consumer) alignFetching() {
 			pause[l.topic] = append(pause[l.topic], l.id)
 		case !want && l.paused:
 			resume[l.topic] = append(resume[l.topic], l.id)
+			l.lastFetch = now
 		}
 		l.paused = want
 	}
