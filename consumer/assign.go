@@ -89,15 +89,28 @@ func (c *Consumer) revoked(ctx context.Context, _ *kgo.Client, revoked map[strin
 		return // The end of a group session; nothing is taken away.
 	}
 	if c.running.Load() {
-		c.mu.Lock()
-		c.submit(closedRevoke)
-		c.mu.Unlock()
+		c.leave(revoked)
 		drain, cancel := context.WithTimeout(ctx, min(maxRevokeDrain, c.cfg.RebalanceTimeout/3))
 		c.awaitWire(drain)
 		cancel()
 		c.commitMarked()
 	}
 	c.endLeases(revoked, "revoked")
+}
+
+// leave closes the open batch. Nothing more is mapped of what is revoked: it would
+// only have to come again. Consumer.mu is not held.
+func (c *Consumer) leave(revoked map[string][]int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, ids := range revoked {
+		for _, id := range ids {
+			if l := c.leases[partition{topic, id}]; l != nil {
+				l.halted = true
+			}
+		}
+	}
+	c.submit(closedRevoke)
 }
 
 // lost ends leases at once: the partitions may have another owner already, so
@@ -108,7 +121,8 @@ func (c *Consumer) lost(_ context.Context, _ *kgo.Client, lost map[string][]int3
 
 // endLeases fences partitions: from here on nothing that was read under their
 // leases is marked, and what has not been sent yet is dropped, because the new
-// owner sends it.
+// owner sends it. The open batch is closed, so that no batch ever holds a partition
+// under two leases: it could not tell whose a record is.
 func (c *Consumer) endLeases(taken map[string][]int32, how string) {
 	c.mu.Lock()
 	ended := c.leases.take(taken)
@@ -124,6 +138,9 @@ func (c *Consumer) endLeases(taken map[string][]int32, how string) {
 	}
 	clear(c.pending[len(kept):])
 	c.pending = kept
+	if len(ended) > 0 {
+		c.submit(closedRevoke)
+	}
 	c.mu.Unlock()
 	if len(ended) == 0 {
 		return

@@ -77,7 +77,7 @@ func (c *Consumer) closeGaps(now time.Time) {
 	}
 	quiet := 3*c.opts.Kafka.FetchMaxWait + time.Second
 	for _, l := range c.leases {
-		if l.stop < 0 || l.mapped >= l.stop || l.logStart >= l.stop || l.failed != nil || c.isPending(l) {
+		if l.stop < 0 || l.mapped >= l.stop || l.logStart >= l.stop || l.failed != nil || l.halted || c.isPending(l) {
 			continue
 		}
 		reached := l.read >= l.stop || l.end >= l.stop && now.Sub(l.lastFetch) >= quiet

@@ -34,7 +34,8 @@ type lease struct {
 	// settled is the offset after the last record whose batch has landed; -1: none
 	// in this assignment, and no committed offset.
 	settled int64
-	// halted is set at a record that stops the pipeline: nothing behind it is mapped.
+	// halted is set at a record that stops the pipeline, and while the partition is
+	// being revoked: nothing more is mapped.
 	halted bool
 	// broken is set when a record could not be settled (refused under on_error: stop,
 	// abandoned by a drain): nothing behind it may be marked any more.

@@ -1,0 +1,116 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// taken are partitions of the test topic, as the callbacks get them.
+func taken(ids ...int32) map[string][]int32 { return map[string][]int32{testTopic: ids} }
+
+// A batch that held an ended lease and its successor could not tell the one's
+// records from the other's.
+func TestNoBatchHoldsTwoLeasesOfAPartition(t *testing.T) {
+	for name, take := range map[string]func(*loose){
+		"lost":    func(l *loose) { l.lost(context.Background(), l.client, taken(0)) },
+		"revoked": func(l *loose) { l.revoked(context.Background(), l.client, taken(0)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoose(t)
+			l.assign(0)
+			l.poll(0, 0, 5)
+			take(l)
+			l.assign(0)
+			l.poll(0, 3, 10)
+			require.Len(t, l.inFlight, 1)
+			again := l.open.out.Samples[0].Record
+			require.Equal(t, int64(3), again.Offset)
+			require.True(t, l.open.held(again))
+			require.False(t, l.inFlight[0].held(l.inFlight[0].out.Samples[0].Record))
+			require.Positive(t, l.sink.fences)
+
+			l.settleNext(landing())
+			require.Equal(t, int64(-1), l.marks.last(partition{testTopic, 0}))
+			l.submit(closedEnd)
+			l.settleNext(landing())
+			require.Equal(t, int64(10), l.marks.last(partition{testTopic, 0}))
+			l.requireBalanced(t)
+			require.Equal(t, int64(5), l.ledger.snapshot().abandoned)
+		})
+	}
+}
+
+func TestNothingMoreIsMappedOfAPartitionThatIsBeingRevoked(t *testing.T) {
+	l := newLoose(t)
+	l.assign(0, 1)
+	l.pending = []run{
+		{l.lease(0), []*kgo.Record{looseRecord(0, 0)}},
+		{l.lease(1), []*kgo.Record{looseRecord(1, 0)}},
+	}
+	l.running.Store(true)
+	l.leave(taken(0))
+	l.feed()
+	require.Empty(t, l.mappedOffsets(0), "its next owner maps it")
+	require.Equal(t, []int64{0}, l.mappedOffsets(1))
+	require.Empty(t, l.pending)
+	l.requireBalanced(t)
+}
+
+func TestALeaseThatIsLostWithoutAnAssignmentIsNothing(t *testing.T) {
+	l := newLoose(t)
+	l.lost(t.Context(), l.client, taken(0, 1))
+	l.lost(t.Context(), l.client, nil)
+	l.revoked(t.Context(), l.client, taken(0))
+	require.Zero(t, l.sink.fences)
+	require.Empty(t, l.leases)
+}
+
+func TestALeaseThatIsRevokedTwiceEndsOnce(t *testing.T) {
+	l := newLoose(t)
+	l.assign(0)
+	l.revoked(t.Context(), l.client, taken(0))
+	l.revoked(t.Context(), l.client, taken(0))
+	require.Equal(t, 1, l.sink.fences)
+}
+
+func TestAssigningResumesWhatWasPausedInAnEarlierAssignment(t *testing.T) {
+	l := newLoose(t)
+	l.client.PauseFetchPartitions(taken(0, 1))
+	l.assign(0)
+	require.Equal(t, []int32{1}, l.paused())
+}
+
+func TestAFetchThatCarriesAnErrorAndRecordsLosesNeither(t *testing.T) {
+	l := newLoose(t)
+	l.assign(0, 1)
+	l.feed(
+		kgo.FetchPartition{Partition: 0, Err: errors.New("corrupt batch"), Records: []*kgo.Record{looseRecord(0, 0)}},
+		kgo.FetchPartition{Partition: 1, Records: []*kgo.Record{looseRecord(1, 0)}},
+	)
+	require.Equal(t, []int64{0}, l.mappedOffsets(0))
+	require.Equal(t, []int64{0}, l.mappedOffsets(1))
+	require.ErrorContains(t, l.Ready(), "not consuming")
+	l.running.Store(true)
+	require.ErrorContains(t, l.Ready(), "topic readings partition 0 cannot be fetched any more: corrupt batch")
+	require.Equal(t, "corrupt batch", l.Status().Partitions[0].Error)
+	require.Empty(t, l.Status().Partitions[1].Error)
+	require.Empty(t, l.stops)
+}
+
+// What is dropped because the partition is being revoked is no gap of the log.
+func TestAPartitionThatIsBeingRevokedIsNotTakenToBeAtItsEnd(t *testing.T) {
+	l := newLoose(t)
+	l.span = &span{stops: map[partition]int64{{testTopic, 0}: 10}, settled: map[partition]int64{}}
+	l.assign(0)
+	f := l.lease(0)
+	f.read, f.mapped = 10, 4
+	l.pending = []run{{f, []*kgo.Record{looseRecord(0, 9)}}}
+	l.leave(taken(0))
+	l.feed()
+	require.Nil(t, l.open)
+	require.Equal(t, int64(4), f.mapped)
+}
