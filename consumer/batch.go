@@ -34,8 +34,10 @@ type position struct {
 	next  int64 // The offset to commit once the batch has landed.
 	epoch int32 // The leader epoch of the record before it.
 
-	records  int // Control records excluded.
-	filtered map[transform.Reason]int
+	records int // Control records excluded.
+	// filtered are the offsets of the records that gave no sample, by the rule that
+	// says so.
+	filtered map[transform.Reason][]int64
 	// runs are the records, by reference to the slices that were polled.
 	runs []stretch
 }
@@ -94,11 +96,11 @@ func (b *batch) replayed(r *kgo.Record) bool {
 }
 
 // filter counts a record that gave no sample, by a named rule.
-func (p *position) filter(reason transform.Reason) {
+func (p *position) filter(rec *kgo.Record, reason transform.Reason) {
 	if p.filtered == nil {
-		p.filtered = make(map[transform.Reason]int, 2)
+		p.filtered = make(map[transform.Reason][]int64, 2)
 	}
-	p.filtered[reason]++
+	p.filtered[reason] = append(p.filtered[reason], rec.Offset)
 }
 
 // advance moves the position behind a record.

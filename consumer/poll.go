@@ -245,7 +245,7 @@ func (c *Consumer) mapRecord(b *batch, p *position, rec *kgo.Record) error {
 	}
 	if !c.opts.Span.contains(rec.Timestamp) {
 		b.count(p, rec)
-		p.filter(transform.ReasonOutOfSpan)
+		p.filter(rec, transform.ReasonOutOfSpan)
 		p.advance(rec)
 		return nil
 	}
@@ -256,7 +256,7 @@ func (c *Consumer) mapRecord(b *batch, p *position, rec *kgo.Record) error {
 	}
 	switch verdict {
 	case transform.Filtered:
-		p.filter(b.out.Filtered)
+		p.filter(rec, b.out.Filtered)
 	case transform.Refused:
 		if c.cfg.OnError == onErrorStop {
 			err := refusedError(b.out.Refused[refused:])
@@ -265,7 +265,9 @@ func (c *Consumer) mapRecord(b *batch, p *position, rec *kgo.Record) error {
 		}
 		c.metrics.refused(b.out.Refused[refused:])
 		if c.cfg.OnError == onErrorSkip {
-			c.skip(b, p, refused, len(b.out.Samples) > samples)
+			if c.skip(b, refused); len(b.out.Samples) == samples {
+				p.filter(rec, transform.ReasonSkipped)
+			}
 		}
 	case transform.Mapped:
 	}
@@ -286,13 +288,10 @@ func (b *batch) count(p *position, rec *kgo.Record) {
 
 // skip drops the refusals of a record, under on_error: skip. A record that gave
 // samples beside them counts as written.
-func (c *Consumer) skip(b *batch, p *position, from int, gaveSamples bool) {
+func (c *Consumer) skip(b *batch, from int) {
 	c.metrics.skips.log(b.out.Refused[from])
 	clear(b.out.Refused[from:])
 	b.out.Refused = b.out.Refused[:from]
-	if !gaveSamples {
-		p.filter(transform.ReasonSkipped)
-	}
 }
 
 // cannotMap deals with a record that stays where it is: either the schema

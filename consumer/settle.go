@@ -2,6 +2,8 @@ package consumer
 
 import (
 	"context"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -51,6 +53,7 @@ func landed(b *batch) bool {
 
 // forget drops a settled batch and gives its slot back. Consumer.mu is held.
 func (c *Consumer) forget(b *batch) {
+	c.inFlight[0] = nil // Its records are not to be kept by the array behind the slice.
 	c.inFlight = c.inFlight[1:]
 	<-c.slots
 	c.metrics.bytesInFlight.Sub(float64(b.bytes))
@@ -154,11 +157,8 @@ func (s *settlement) unacknowledged(letters []letter) {
 // abandoned and comes again. Consumer.mu is held, so that no revocation can
 // come in between: Kafka does not check who commits.
 func (s *settlement) mark(c *Consumer) {
-	dead := make(map[*kgo.Record]bool, len(s.letters))
-	for i := range s.letters {
-		dead[s.letters[i].record] = true
-	}
 	offsets := make(map[string]map[int32]kgo.EpochOffset)
+	limits := make(map[partition]int64, len(s.batch.positions)) // Of what is settled.
 	var total outcome
 	for _, p := range s.batch.positions {
 		l := p.lease
@@ -167,14 +167,13 @@ func (s *settlement) mark(c *Consumer) {
 			total.abandoned += p.records
 			continue
 		}
-		next, epoch := p.next, p.epoch
-		at, capped := s.caps[l.partition]
-		if capped {
-			l.broken = true
+		next, epoch, limit := p.next, p.epoch, int64(math.MaxInt64)
+		if at, capped := s.caps[l.partition]; capped {
+			l.broken, limit = true, at
 			next, epoch = p.before(at)
-			total.abandoned += p.from(at)
 		}
-		s.tally(p, dead, at, capped, &total)
+		limits[l.partition] = limit
+		p.tally(limit, &total)
 		if next < 0 {
 			continue
 		}
@@ -188,6 +187,7 @@ func (s *settlement) mark(c *Consumer) {
 		offsets[l.topic][l.id] = kgo.EpochOffset{Epoch: epoch, Offset: next}
 		c.progress.settled(p.last(next))
 	}
+	s.reclassify(limits, &total)
 	c.marks.MarkCommitOffsets(offsets)
 	c.ledger.settle(total)
 	if s.refusal != nil {
@@ -195,48 +195,42 @@ func (s *settlement) mark(c *Consumer) {
 	}
 }
 
-// tally counts the records of a position by what became of them, up to the cap.
-func (s *settlement) tally(p *position, dead map[*kgo.Record]bool, at int64, capped bool, total *outcome) {
-	if !capped && len(dead) == 0 && len(s.counted) == 0 {
-		for reason, n := range p.filtered {
-			total.filter(reason, n)
-		}
-		total.written += p.records - p.filteredRecords()
-		return
+// tally counts the records of a position by what became of them while they were
+// mapped, up to a limit: behind it they are abandoned.
+func (p *position) tally(limit int64, total *outcome) {
+	written := p.records
+	if limit < math.MaxInt64 {
+		abandoned := p.from(limit)
+		total.abandoned += abandoned
+		written -= abandoned
 	}
-	filtered := p.filteredRecords()
-	for _, run := range p.runs {
-		for _, rec := range run {
-			if rec.Attrs.IsControl() || capped && rec.Offset >= at {
-				continue
-			}
-			if reason, ok := s.counted[rec]; ok {
-				total.filter(reason, 1)
-			} else if dead[rec] {
-				total.deadLettered++
-			} else {
-				total.written++
-			}
-		}
-	}
-	// The records that were filtered while mapping stand among the written ones so far.
-	// Behind a cap it is not known how many of them there were; they are taken to be
-	// before it.
-	filtered = min(filtered, total.written)
-	total.written -= filtered
-	for reason, n := range p.filtered {
-		n = min(n, filtered)
+	for reason, offsets := range p.filtered {
+		n, _ := slices.BinarySearch(offsets, limit)
 		total.filter(reason, n)
-		filtered -= n
+		written -= n
 	}
+	total.written += written
 }
 
-// filteredRecords is the number of records that gave nothing, by a rule.
-func (p *position) filteredRecords() (n int) {
-	for _, k := range p.filtered {
-		n += k
+// reclassify takes the records that have a refusal out of the written ones, as far
+// as they are settled at all.
+func (s *settlement) reclassify(limits map[partition]int64, total *outcome) {
+	settled := func(rec *kgo.Record) bool {
+		limit, ok := limits[partition{rec.Topic, rec.Partition}]
+		return ok && rec.Offset < limit
 	}
-	return n
+	for rec, reason := range s.counted {
+		if settled(rec) {
+			total.filter(reason, 1)
+			total.written--
+		}
+	}
+	for i := range s.letters {
+		if settled(s.letters[i].record) {
+			total.deadLettered++
+			total.written--
+		}
+	}
 }
 
 // before returns the offset and the leader epoch to commit so that the record at
@@ -269,9 +263,9 @@ func (p *position) from(at int64) (n int) {
 // last returns the time of the last record before an offset; zero if there is
 // none.
 func (p *position) last(next int64) time.Time {
-	for i := len(p.runs) - 1; i >= 0; i-- {
-		for j := len(p.runs[i]) - 1; j >= 0; j-- {
-			if rec := p.runs[i][j]; rec.Offset < next && !rec.Attrs.IsControl() {
+	for _, run := range slices.Backward(p.runs) {
+		for _, rec := range slices.Backward(run) {
+			if rec.Offset < next && !rec.Attrs.IsControl() {
 				return rec.Timestamp
 			}
 		}

@@ -1,0 +1,51 @@
+package consumer
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kafka2prom/kafka2prom/transform"
+)
+
+// refusal is one of the writer's.
+func refusal(rec *kgo.Record, reason transform.Reason) transform.Refusal {
+	return transform.Refusal{Record: rec, Stage: transform.StageWrite, Reason: reason, Text: "the receiver's words", Rule: -1, Exact: true}
+}
+
+func TestASettledBatchIsNotKeptInMemory(t *testing.T) {
+	l := newLoose(t)
+	l.assign(0)
+	l.poll(0, 0, 5)
+	l.submit(closedAge)
+	whole := l.inFlight[:1]
+	l.settleNext(landing())
+	require.Nil(t, whole[0])
+}
+
+func TestRecordsThatWereFilteredBehindACapAreAbandonedAndNothingElseIs(t *testing.T) {
+	l := newLoose(t, func(c *Config, _ *Options) { c.OnError = onErrorStop })
+	l.assign(0, 1)
+	l.poll(1, 0, 5) // Another partition of the batch, in which everything is written.
+	f := kgo.FetchPartition{Partition: 0}
+	for s := range 8 { // Filtered: 0, 4, 5 and 6.
+		f.Records = append(f.Records, looseRecord(0, s))
+		if s == 0 || s >= 4 && s < 7 {
+			f.Records[s].Value = nil
+		}
+	}
+	l.feed(f)
+	l.submit(closedAge)
+	v := landing()
+	v.refused = append(v.refused, refusal(f.Records[2], transform.ReasonRefused))
+	l.settleNext(v)
+	n := l.ledger.snapshot()
+	require.Equal(t, int64(5+1), n.written, "offset 1, and those of the other partition")
+	require.Equal(t, int64(1), n.filteredTotal(), "offset 0")
+	require.Equal(t, int64(6), n.abandoned, "offset 2 and everything behind it")
+	require.Equal(t, int64(2), l.marks.last(partition{testTopic, 0}))
+	require.Equal(t, int64(5), l.marks.last(partition{testTopic, 1}))
+	require.Len(t, l.stops, 1)
+	l.requireBalanced(t)
+}
