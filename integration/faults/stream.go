@@ -1,0 +1,187 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kafka2prom/kafka2prom/integration/harness"
+)
+
+// fate is where a record has to end.
+type fate uint8
+
+const (
+	stored fate = iota // Its sample is in the receiver.
+	buried             // It is a dead letter, and nothing of it is in the receiver.
+	spared             // Neither: it was aborted, deleted before it was read, or needs nothing.
+)
+
+// entry is what the ledger knows of one record.
+type entry struct {
+	series string
+	at     int64 // Milliseconds since the epoch.
+	fate   fate
+	record *kgo.Record // Has its offset once it was acknowledged.
+}
+
+// Stream makes records with known series, timestamps and values, and keeps their
+// ledger. It is safe for concurrent use.
+type Stream struct {
+	topic  string
+	begin  int64 // Timestamp of the first sample of each partition.
+	series int   // Of each partition.
+
+	mu         sync.Mutex
+	partitions [][]entry
+	padding    string
+}
+
+// NewStream starts the ledger of a topic, half an hour in the past, so that no
+// sample is ever ahead of the receiver's clock.
+func NewStream(topic string, partitions int32) *Stream {
+	return &Stream{
+		topic: topic, begin: time.Now().Add(-30 * time.Minute).UnixMilli(), series: 50,
+		partitions: make([][]entry, partitions),
+	}
+}
+
+// Next makes n records for each partition. A series is always in one partition,
+// and its timestamps rise.
+func (s *Stream) Next(n int) (records []*kgo.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		for p := range s.partitions {
+			records = append(records, s.add(int32(p), stored))
+		}
+	}
+	return records
+}
+
+// add makes the next record of a partition. Its timestamp is its place.
+func (s *Stream) add(partition int32, f fate) *kgo.Record {
+	place := len(s.partitions[partition])
+	series := fmt.Sprintf("%d-%d", partition, place%s.series)
+	at := s.begin + int64(place)
+	value := fmt.Appendf(nil, `{"s":%q,"t":%d,"v":%.0f,"pad":%q}`, series, at, identity(partition, place), s.padding)
+	return s.enter(partition, entry{series: series, at: at, fate: f}, value)
+}
+
+// Odd enters a record that is no ordinary one: make gets its identity, and returns
+// its bytes.
+func (s *Stream) Odd(partition int32, f fate, make func(value float64) []byte) *kgo.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.enter(partition, entry{fate: f}, make(identity(partition, len(s.partitions[partition]))))
+}
+
+func (s *Stream) enter(partition int32, e entry, value []byte) *kgo.Record {
+	e.record = &kgo.Record{Topic: s.topic, Partition: partition, Value: value}
+	s.partitions[partition] = append(s.partitions[partition], e)
+	return e.record
+}
+
+// Decide gives another fate to records that have been made already.
+func (s *Stream) Decide(records []*kgo.Record, f fate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range records {
+		all := s.partitions[r.Partition]
+		if i := slices.IndexFunc(all, func(e entry) bool { return e.record == r }); i >= 0 {
+			all[i].fate = f
+		}
+	}
+}
+
+// DecideBelow gives another fate to all records of a partition in front of an offset.
+func (s *Stream) DecideBelow(partition int32, offset int64, f fate) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.partitions[partition] {
+		if e := &s.partitions[partition][i]; e.record.Offset < offset {
+			e.fate = f
+			n++
+		}
+	}
+	return n
+}
+
+// Len is the number of records that were made.
+func (s *Stream) Len() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, all := range s.partitions {
+		n += len(all)
+	}
+	return n
+}
+
+// tick is how often a flow produces.
+const tick = 50 * time.Millisecond
+
+// Flow produces records for each partition, so many a second, until ctx ends. It
+// returns when all of them are acknowledged.
+func (s *Stream) Flow(ctx context.Context, lab *harness.Lab, perSecond int) error {
+	pace := time.NewTicker(tick)
+	defer pace.Stop()
+	each := max(1, perSecond*int(tick)/int(time.Second))
+	for {
+		if err := lab.TryProduce(context.WithoutCancel(ctx), s.Next(each)...); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pace.C:
+		}
+	}
+}
+
+// Produced is the ledger of everything that has to be in the receiver.
+func (s *Stream) Produced() *harness.Ledger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ledger harness.Ledger
+	for p, all := range s.partitions {
+		for place, e := range all {
+			if e.fate == stored && e.series != "" {
+				ledger.AddNamed(harness.Name(map[string]string{"__name__": "ledger", "series": e.series}), e.at, identity(int32(p), place))
+			}
+		}
+	}
+	return &ledger
+}
+
+// Settled says of each record when it had come to its end: it was accepted, or its
+// dead letter was in the log.
+func (s *Stream) Settled(j *Journal, letters Letters) map[int32][]settled {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[int32][]settled, len(s.partitions))
+	for p, entries := range s.partitions {
+		for place, e := range entries {
+			done := settled{offset: e.record.Offset}
+			if e.fate != spared {
+				done.at = earlier(j.First(int32(p), place), letters.First(int32(p), e.record.Offset))
+			}
+			all[int32(p)] = append(all[int32(p)], done)
+		}
+	}
+	return all
+}
+
+// earlier of two times, of which either may not have come.
+func earlier(a, b time.Time) time.Time {
+	switch {
+	case a.IsZero() && b.IsZero():
+		return never
+	case a.IsZero(), !b.IsZero() && b.Before(a):
+		return b
+	}
+	return a
+}
