@@ -49,6 +49,7 @@ func jsonSeeds() []string {
 		`0`, `-0`, `-`, `+1`, `01`, `-01`, `1.`, `.5`, `1.5`, `1e`, `1e5`, `1E+5`, `1e-05`, `1.5e`, `1e+`, `0x1`, `1_0`, `Infinity`, `NaN`, `-Infinity`,
 		`[[[[]]]]`, `[[[[]]]`, `{"a":{"b":{"c":[1,2,{"d":null}]}}}`, `{"a":[}`, `{"a":]}`, `[}`, `{]`, `'a'`, `//`, `/**/1`, "\v1", "1\f", "\u00a01",
 		`{"abcdefgh":"ijklmnop"}`, `{"abcdefg\"":"ijklmno\\"}`, `"abcdefg`, `"abcdefgh`, `"abcdefghi`, `"1234567\u00e5"`,
+		"\"\x1fabcdefghijklm\"", "\"abc\x00defghijklm\"", "\"abcdefg\x1fhijklmn\"", "\"\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f\"", `"åäöåäöåäöåäö"`, "\"åäö\x1fåäöåäöåäö\"",
 		strings.Repeat("[", 100) + strings.Repeat("]", 100), `{"a":1,"a":2}`,
 	}
 }

@@ -149,6 +149,20 @@ func TestApplyAppendsToWhatTheOutputHas(t *testing.T) {
 	require.Equal(t, Sample{}, out.Samples[:1][0], "a reset output still holds the record")
 }
 
+func TestApplyTellsTheGreatestTimestampOfARecord(t *testing.T) {
+	m := newTestMapper(t, `samples: [{name: m, each: ., value: v, timestamp: t}]`)
+	_, out := apply(t, m, testRecord(`[{"v":"x","t":8000},{"v":1,"t":5000},{"v":1,"t":7000},{"v":1,"t":6000},{"v":null,"t":9000}]`))
+	require.Len(t, out.Samples, 3)
+	require.Equal(t, int64(7000), out.MaxTimestamp)
+}
+
+func TestApplyForgetsTheElementAtWhichARecordPanicked(t *testing.T) {
+	m := newTestMapper(t, `samples: [{name: m, value: v}]`)
+	*m.index = integerValue(3)
+	v, out := apply(t, m, testRecord(`{"v":"x"}`))
+	require.Equal(t, "not_a_number: samples[0] (m): value v: found the text \"x\", want a number, a numeric text or a boolean\n", outcome(v, out))
+}
+
 func TestApplyRefusesARecordThatGivesTooMuch(t *testing.T) {
 	const config = `{samples: [{name: "${field}", values_from: v}, {name: m, each: e, value: .}], limits: {samples_per_record: 3}}`
 	require.Equal(t, "a 1\nb 2\nc 3\nskipped: 1\n", mapped(t, config, `{"v":{"a":1,"b":2,"c":3}}`))

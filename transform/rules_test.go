@@ -104,6 +104,14 @@ func TestEachAppliesTheRuleToEveryElement(t *testing.T) {
 	f(`{"a":{"b":"x"}}`, "wrong_type: samples[0] (m): each a.b: found the text \"x\", want an array\n")
 }
 
+func TestEachLeavesTheOtherRulesAlone(t *testing.T) {
+	require.Equal(t, lines(
+		`m 1`,
+		`not_a_number: samples[0] (m): element 1 of a: value .: found the text "x", want a number, a numeric text or a boolean`,
+		`not_a_number: samples[1] (n): value v: found the text "y", want a number, a numeric text or a boolean`),
+		mapped(t, `samples: [{name: m, each: a, value: .}, {name: n, value: v}]`, `{"a":[1,"x"],"v":"y"}`))
+}
+
 func TestEachTakesScalarsPairsAndMaps(t *testing.T) {
 	f := func(rule, record, want string) {
 		t.Helper()

@@ -3,6 +3,7 @@ package transform
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -44,7 +45,7 @@ func someLabels() *rapid.Generator[[]Label] {
 
 func TestSeriesAreEncodedAsPrompbEncodesThem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		labels := someLabels().Draw(t, "labels")
+		labels := append(someLabels().Draw(t, "labels"), Label{"~", strings.Repeat("x", rapid.IntRange(1, 20000).Draw(t, "length"))})
 		var want prompb.TimeSeries
 		for _, l := range labels {
 			want.Labels = append(want.Labels, prompb.Label{Name: l.Name, Value: l.Value})

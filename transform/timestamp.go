@@ -76,7 +76,7 @@ func (t *timeReader) String() string {
 	case rfc3339Time:
 		return "RFC 3339 text such as 2024-08-15T17:00:00Z"
 	case epochTime:
-		return "a number of " + t.layout
+		return map[int]string{3: "seconds", 0: "milliseconds", -3: "microseconds", -6: "nanoseconds"}[t.unit] + " since 1970"
 	case strftimeTime:
 		return "text as " + strconv.Quote(t.layout)
 	case autoTime:

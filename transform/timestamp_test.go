@@ -112,6 +112,19 @@ func TestTimestampFormatsThatCannotBeUsed(t *testing.T) {
 	f("%Y-%m", `does not tell`)
 }
 
+func TestTimestampRefusalsSayWhatTheFormatWants(t *testing.T) {
+	f := func(format, want string) {
+		t.Helper()
+		require.Equal(t, "bad_timestamp: samples[0] (m): timestamp t: found null, want "+want+"\n",
+			mapped(t, `samples: [{name: m, value: v, timestamp: {path: t, format: "`+format+`"}}]`, `{"v":1,"t":null}`))
+	}
+	f("", "RFC 3339 text, or a number of milliseconds")
+	f("rfc3339", "RFC 3339 text such as 2024-08-15T17:00:00Z")
+	f("s", "seconds since 1970")
+	f("us", "microseconds since 1970")
+	f("%Y-%m-%d", `text as "%Y-%m-%d"`)
+}
+
 func TestTimestampsOfTrees(t *testing.T) {
 	at := time.Date(2024, 8, 15, 17, 0, 0, 123_999_999, time.UTC)
 	f := func(format string, tree any, want int64) {

@@ -2,10 +2,12 @@ package transform
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -98,6 +100,37 @@ func TestTreeValuesThatNoRuleCanUse(t *testing.T) {
 		mappedTree(t, `samples: [{name: m, value: v, labels_from: l}]`, tree{"v": 1, "l": tree{"a": tree{"b": 1}}}))
 	require.Equal(t, "bad_label: samples[0] (m): the value \"a\\xff\" of label \"l\" is not UTF-8\n",
 		mappedTree(t, `samples: [{name: m, value: v, labels: {l: l}}]`, tree{"v": 1, "l": "a\xff"}))
+}
+
+func TestTreesThatLookAlikeAreToldApart(t *testing.T) {
+	const paths = `samples: [{name: m, value: one, labels: {a: a, b: b}}]`
+	const maps = `samples: [{name: m, value: one, labels_from: l}]`
+	f := func(config string, trees ...tree) {
+		t.Helper()
+		m := newTestMapper(t, config)
+		for i, given := range trees {
+			given["one"] = 1
+			m.decoder = treeOf(given)
+			v, out := apply(t, m, testRecord("x"))
+			require.Equal(t, mappedTree(t, config, given), outcome(v, out), i)
+			require.Equal(t, i+1, m.Series())
+		}
+	}
+	tab := string(rune(text)) // What stands in front of a text in the key of the cache.
+	f(paths, tree{"a": "1" + tab + "2", "b": "3"}, tree{"a": "1", "b": "2" + tab + "3"})
+	f(paths, tree{"a": int64(1)}, tree{"a": true}, tree{"a": math.Float64frombits(1)}, tree{"b": int64(1)})
+	f(paths, tree{"a": 0.1}, tree{"a": float64(float32(0.1))})
+	f(maps, tree{"l": tree{"a": "1" + tab + "b", "b": "2"}}, tree{"l": tree{"a": "1", "b": tab + "b2"}})
+	f(maps, tree{"l": tree{"a": "b", "c": nil}}, tree{"l": tree{"a": "b", "c": "d"}})
+}
+
+func TestTreesOfOneSeriesAreFoundAgain(t *testing.T) {
+	m := newTestMapper(t, `samples: [{name: m, value: one, labels_from: l}]`)
+	for range 50 { // Maps range in another order each time.
+		m.decoder = treeOf(tree{"one": 1, "l": tree{"a": "1", "b": int64(2), "c": true, "d": 1.5, "e": nil, "f": "6", "g": "7"}})
+		apply(t, m, testRecord("x"))
+	}
+	require.InDelta(t, 1, testutil.ToFloat64(m.cache.metrics.misses), 0)
 }
 
 func TestAvroRecordsAreMapped(t *testing.T) {
