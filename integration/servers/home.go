@@ -14,14 +14,21 @@ const (
 	prometheusDir = "prometheus-0.315.0"
 )
 
-// Home is where the servers are: $INTEGRATION_SERVERS, or build/servers in the
-// repository.
+// Home is where the servers are: $INTEGRATION_SERVERS, or build/servers. Relative
+// paths start at the root of the repository.
 func Home() (string, error) {
-	if home := os.Getenv("INTEGRATION_SERVERS"); home != "" {
-		return filepath.Abs(home)
+	home := os.Getenv("INTEGRATION_SERVERS")
+	if filepath.IsAbs(home) {
+		return home, nil
 	}
 	root, err := Root()
-	return filepath.Join(root, "build", "servers"), err
+	if err != nil {
+		return "", err
+	}
+	if home == "" {
+		home = filepath.Join("build", "servers")
+	}
+	return filepath.Join(root, home), nil
 }
 
 // Root is the directory of the repository.

@@ -129,4 +129,8 @@ func TestHomeIsInTheRepositoryUnlessItIsSet(t *testing.T) {
 	home, err := Home()
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(root, "build", "servers"), home)
+	t.Setenv("INTEGRATION_SERVERS", "elsewhere")
+	home, err = Home()
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(root, "elsewhere"), home)
 }
