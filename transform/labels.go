@@ -89,7 +89,7 @@ func (b *labelBuilder) lacking(l *labelRule) *fault {
 		if p.ref == nil {
 			continue
 		}
-		if text, _ := p.ref.slot.appendText(nil); len(text) == 0 {
+		if text, _ := p.ref.slot.label(); text == "" {
 			return faultf(ReasonMissingField, "label %s: %s: found %s, want a value, because the label is required",
 				l.name, p.ref.source, p.ref.slot.found())
 		}
@@ -127,16 +127,16 @@ func (b *labelBuilder) collectFrom(m *Mapper, from *ref) *fault {
 		return faultf(ReasonWrongType, "labels_from %s: found %s, want an object", from.source, from.slot.found())
 	}
 	for e := m.entries(from.slot); e.next(); {
-		name, _ := e.name.appendText(nil)
-		text, ok := e.value.appendText(nil)
+		name, _ := e.name.label()
+		text, ok := e.value.label()
 		if !ok {
 			return faultf(ReasonWrongType, "labels_from %s: %s: found %s, want text, a number or a boolean",
-				from.source, quoted(string(name)), e.value.found())
+				from.source, quoted(name), e.value.found())
 		}
-		if len(text) == 0 {
+		if text == "" {
 			continue
 		}
-		l, f := b.entry(string(name), string(text))
+		l, f := b.entry(name, text)
 		if f != nil {
 			return f.at("labels_from " + from.source)
 		}

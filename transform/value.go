@@ -141,6 +141,15 @@ func (v *value) appendText(dst []byte) ([]byte, bool) {
 	return dst, false
 }
 
+// label is the text of appendText. It may share memory with the record.
+func (v *value) label() (string, bool) {
+	if v.kind == literal || v.kind == text {
+		return v.text, true
+	}
+	s, ok := v.appendText(nil)
+	return string(s), ok
+}
+
 // appendFloat writes the shortest decimal that reads back as f, with an exponent
 // where JSON encoders use one.
 func appendFloat(dst []byte, f float64, bits int) []byte {
@@ -168,12 +177,12 @@ func (v *value) found() string {
 	case foreign:
 		return fmt.Sprintf("a value of type %T", v.tree)
 	case text, escaped:
-		s, _ := v.appendText(nil)
-		return "the text " + quoted(string(s))
+		s, _ := v.label()
+		return "the text " + quoted(s)
 	case boolean, literal, integer, double, single, instant:
 	}
-	s, _ := v.appendText(nil)
-	return shortened(string(s))
+	s, _ := v.label()
+	return shortened(s)
 }
 
 // quoted writes text of any length and content for people.
