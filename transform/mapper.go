@@ -110,6 +110,9 @@ func (m *Mapper) compile() error {
 		m.rules = append(m.rules, r)
 	}
 	m.metadata = c.metadata
+	if d, ok := m.decoder.(*avroDecoder); ok && !m.root.any {
+		d.only(m.root.root.keys) // What no rule wants is skipped over, not decoded.
+	}
 	return nil
 }
 
