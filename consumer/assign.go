@@ -21,13 +21,13 @@ func (c *Consumer) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.O
 	for _, group := range resp.Groups {
 		for _, t := range group.Topics {
 			for _, p := range t.Partitions {
-				c.noteCommitted(partition{t.Topic, p.Partition}, p.Offset)
+				c.noteCommitted(partition{t.Topic, p.Partition}, kgo.EpochOffset{Epoch: p.LeaderEpoch, Offset: p.Offset})
 			}
 		}
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			c.noteCommitted(partition{t.Topic, p.Partition}, p.Offset)
+			c.noteCommitted(partition{t.Topic, p.Partition}, kgo.EpochOffset{Epoch: p.LeaderEpoch, Offset: p.Offset})
 		}
 	}
 	return nil
@@ -35,11 +35,11 @@ func (c *Consumer) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.O
 
 // noteCommitted keeps a committed offset for the lease, whether the assignment
 // has been called back yet or not.
-func (c *Consumer) noteCommitted(p partition, offset int64) {
-	if offset < 0 {
+func (c *Consumer) noteCommitted(p partition, at kgo.EpochOffset) {
+	if at.Offset < 0 {
 		return
 	}
-	c.start[p] = offset
+	c.start[p] = at
 	if l := c.leases[p]; l != nil && l.read < 0 {
 		c.startLease(l)
 	}
@@ -47,15 +47,16 @@ func (c *Consumer) noteCommitted(p partition, offset int64) {
 
 // startLease gives a lease the offset at which its partition is resumed.
 func (c *Consumer) startLease(l *lease) {
-	offset, ok := c.start[l.partition]
+	at, ok := c.start[l.partition]
 	if !ok {
 		return
 	}
-	l.read, l.mapped, l.settled = offset, offset, offset
+	l.begin(at)
+	l.settled = at.Offset
 	// What the previous owner may have delivered beyond its last commit is bounded by
 	// what it may have had in flight, and by what it delivers in a commit interval (as
 	// much again); and by the end of the log, as soon as that is known.
-	l.replayedUntil.Store(offset + int64(2*c.cfg.Batch.InFlight*c.opts.BatchSamples))
+	l.replayedUntil.Store(at.Offset + int64(2*c.cfg.Batch.InFlight*c.opts.BatchSamples))
 }
 
 // assigned starts leases. Pauses outlive a rebalance inside the client, so every

@@ -101,12 +101,12 @@ type Consumer struct {
 
 	mu       sync.Mutex
 	leases   leases
-	start    map[partition]int64 // Committed offsets, as the group's offset fetch brought them.
-	open     *batch              // Nil until a record has come.
-	pending  []run               // Polled, not mapped yet.
-	inFlight []*batch            // Submitted, not settled.
-	numbers  uint64              // The number of the last batch.
-	spare    []transform.Output  // Of settled batches, to be filled again.
+	start    map[partition]kgo.EpochOffset // Committed offsets, as the group's offset fetch brought them.
+	open     *batch                        // Nil until a record has come.
+	pending  []run                         // Polled, not mapped yet.
+	inFlight []*batch                      // Submitted, not settled.
+	numbers  uint64                        // The number of the last batch.
+	spare    []transform.Output            // Of settled batches, to be filled again.
 	// notBefore holds mapping back: the schema registry is out of reach, or the rate is
 	// used up.
 	notBefore time.Time
@@ -130,7 +130,7 @@ func New(cfg Config, opts Options) (*Consumer, error) {
 		settling: make(chan *batch, cfg.Batch.InFlight),
 		relag:    make(chan struct{}, 1),
 		leases:   leases{},
-		start:    map[partition]int64{},
+		start:    map[partition]kgo.EpochOffset{},
 	}
 	if opts.Span.Rate > 0 {
 		c.limiter = rate.NewLimiter(rate.Limit(opts.Span.Rate), max(1, int(opts.Span.Rate/10)))

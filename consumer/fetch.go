@@ -85,7 +85,7 @@ func (c *Consumer) closeGaps(now time.Time) {
 			continue
 		}
 		p := c.openBatch(now).at(l)
-		p.next, p.epoch = l.stop, -1
+		p.next, p.epoch = l.stop, l.epoch
 		l.mapped = l.stop
 	}
 }

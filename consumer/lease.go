@@ -25,12 +25,17 @@ type lease struct {
 	// who commits. Writer shards read it without the lock.
 	held atomic.Bool
 
+	// began is where reading began; -1: not known yet.
+	began int64
 	// read is the offset after the last record that was polled, or where
 	// polling starts; -1: not known yet.
 	read int64
 	// mapped is the offset after the last record that was mapped into a batch; as read
 	// otherwise.
 	mapped int64
+	// epoch is the leader epoch of the record before mapped, or of the committed offset;
+	// -1: none. The client ignores marks of an older one.
+	epoch int32
 	// settled is the offset after the last record whose batch has landed; -1: none
 	// in this assignment, and no committed offset.
 	settled int64
@@ -66,18 +71,23 @@ type lease struct {
 }
 
 func newLease(p partition, now time.Time) *lease {
-	l := &lease{partition: p, read: -1, mapped: -1, settled: -1, logStart: -1, end: -1, stop: -1, lastFetch: now}
+	l := &lease{partition: p, began: -1, read: -1, mapped: -1, epoch: -1, settled: -1, logStart: -1, end: -1, stop: -1, lastFetch: now}
 	l.held.Store(true)
 	return l
 }
 
-// lag is the number of offsets between what has been settled and the end of
-// what can be read; 0 where either is unknown.
+// begin says where reading begins.
+func (l *lease) begin(at kgo.EpochOffset) {
+	l.began, l.read, l.mapped, l.epoch = at.Offset, at.Offset, at.Offset, at.Epoch
+}
+
+// lag is the number of offsets between what has been settled, or where reading
+// began, and the end of what can be read; 0 where either is unknown.
 func (l *lease) lag() int64 {
-	if l.end < 0 || l.settled < 0 {
+	if l.end < 0 || l.began < 0 {
 		return 0
 	}
-	return max(0, l.end-max(l.settled, l.logStart))
+	return max(0, l.end-max(l.settled, l.began, l.logStart))
 }
 
 // done says that a bounded run has nothing more to settle here.

@@ -110,8 +110,8 @@ func (c *Consumer) pace(now time.Time, n int) {
 	if c.limiter == nil || n == 0 {
 		return
 	}
-	if r := c.limiter.ReserveN(now, min(n, c.limiter.Burst())); r.OK() {
-		c.notBefore = now.Add(r.DelayFrom(now))
+	for burst := c.limiter.Burst(); n > 0; n -= burst {
+		c.notBefore = now.Add(c.limiter.ReserveN(now, min(n, burst)).DelayFrom(now))
 	}
 }
 
@@ -132,6 +132,9 @@ func (c *Consumer) receive(ctx context.Context, f kgo.FetchTopicPartition, now t
 	l.lastFetch = now
 	l.logStart = max(l.logStart, f.LogStartOffset)
 	l.end = max(l.end, c.readable(f.HighWatermark, f.LastStableOffset))
+	if l.read < 0 { // The group had no offset.
+		l.begin(kgo.EpochOffset{Epoch: -1, Offset: f.Records[0].Offset})
+	}
 	c.noticeLoss(l, f.Records[0].Offset)
 	l.read = f.Records[len(f.Records)-1].Offset + 1
 	c.pending = append(c.pending, run{l, f.Records})
@@ -229,7 +232,7 @@ func (c *Consumer) mapStretch(l *lease, records []*kgo.Record, now time.Time) (n
 	c.ledger.consume(b.records - consumed)
 	if n > 0 {
 		p.runs = append(p.runs, stretch(records[:n]))
-		l.mapped = p.next
+		l.mapped, l.epoch = p.next, p.epoch
 	} else if p.next < 0 {
 		b.positions = b.positions[:len(b.positions)-1]
 	}

@@ -79,7 +79,9 @@ func (c *Consumer) resolveSpan(ctx context.Context, now time.Time) error {
 		if err := c.captureStops(ctx, s, topics, now); err != nil {
 			return err
 		}
+		c.mu.Lock()
 		c.span = s
+		c.mu.Unlock()
 		return nil
 	})
 }
@@ -201,7 +203,8 @@ func (c *Consumer) consumeSpan(now time.Time) {
 		start := c.span.starts[p]
 		l := c.leases.add(p, now)
 		l.stop, l.end = stop, stop
-		l.read, l.mapped, l.settled = start, start, start
+		l.begin(kgo.EpochOffset{Epoch: -1, Offset: start})
+		l.settled = start
 		if start >= stop {
 			continue
 		}

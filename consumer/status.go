@@ -15,8 +15,8 @@ type Status struct {
 	Lag        int64             `json:"lag"`
 	Batches    int               `json:"batches_in_flight"`
 	Records    RecordStatus      `json:"records"`
-	LastPoll   time.Time         `json:"last_poll"`
-	LastLand   time.Time         `json:"last_landing"`
+	LastPoll   time.Time         `json:"last_poll,omitzero"`
+	LastLand   time.Time         `json:"last_landing,omitzero"`
 	// LastRecord is the timestamp of the newest record that was settled.
 	LastRecord time.Time `json:"last_record_time,omitzero"`
 }
@@ -51,6 +51,8 @@ func (c *Consumer) Status() Status {
 	s := Status{
 		Group:     c.cfg.Group,
 		Consuming: c.running.Load(),
+		// An empty list, and not null.
+		Partitions: []PartitionStatus{},
 		Records: RecordStatus{
 			Consumed: t.consumed, Written: t.written, DeadLettered: t.deadLettered,
 			Filtered: t.filtered, Abandoned: t.abandoned, InFlight: t.inFlight,
@@ -91,11 +93,11 @@ func (l *lease) status() PartitionStatus {
 // Done tells how far a bounded run has come, in offsets of the partitions that
 // this instance has settled; total is 0 in a run without bounds.
 func (c *Consumer) Done() (done, total int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.span == nil {
 		return 0, 0
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for p, stop := range c.span.stops {
 		start := c.span.starts[p]
 		if stop <= start {
