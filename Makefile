@@ -5,7 +5,7 @@ LINT := build/tools/golangci-lint-2.15.0
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
-.PHONY: help build test race lint fuzz bench cover integration integration-full demo fmt tidy vuln clean
+.PHONY: help build test race lint fuzz bench cover integration integration-full compliance demo fmt tidy vuln clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ integration: ## Test against real Kafka, Prometheus, VictoriaMetrics and a schem
 integration-full: ## The same, and a live Telegraf agent.
 	integration/servers/fetch telegraf
 	$(GO) test -count=1 -timeout 20m -tags integration,live ./integration/...
+
+compliance: ## Run the official compliance suite for remote-write senders.
+	cd integration/compliance && $(GO) test -count=1 ./...
 
 demo: build ## Run the whole pipeline in one process, without Kafka or Prometheus.
 	$(BIN) demo
