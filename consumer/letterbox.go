@@ -127,6 +127,7 @@ func (b *letterbox) write(ctx context.Context, letters []letter, held func(*kgo.
 	backoff := letterMinBackoff
 	for {
 		letters = keepHeld(letters, held)
+		b.c.progress.tried(time.Now())
 		failed, err := b.attempt(ctx, letters)
 		if len(failed) == 0 {
 			return nil
