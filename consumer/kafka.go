@@ -212,7 +212,7 @@ func clientOptions(cfg KafkaConfig) ([]kgo.Opt, error) {
 
 // bytes32 is for sizes that Validate has bounded.
 func bytes32(size units.Bytes) int32 {
-	return int32(min(size, 1<<30)) //nolint:gosec // It cannot overflow.
+	return int32(min(size, 1<<30))
 }
 
 var notInVersions = regexp.MustCompile(`[^a-zA-Z0-9.]+`)

@@ -209,8 +209,8 @@ func plantCanaries(v reflect.Value) (planted int) {
 		v.Set(reflect.New(v.Type().Elem()))
 		return plantCanaries(v.Elem())
 	case reflect.Struct:
-		for i := range v.NumField() {
-			planted += plantCanaries(v.Field(i))
+		for _, field := range v.Fields() {
+			planted += plantCanaries(field)
 		}
 	}
 	return planted

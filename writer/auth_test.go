@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +24,7 @@ import (
 
 	commoncfg "github.com/prometheus/common/config"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/kafka2prom/kafka2prom/internal/certtest"
 )
@@ -327,7 +327,7 @@ func tlsReceiver(t *testing.T, config *tls.Config) *httptest.Server {
 	}))
 	server.TLS = config
 	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ErrorLog = zap.NewStdLog(zap.NewNop())
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server

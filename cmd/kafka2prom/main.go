@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	_ "time/tzdata" // Zones of timestamps, also in an image without any.
 
 	"github.com/alecthomas/kong"
 
