@@ -199,3 +199,21 @@ func TestMaxAttemptsUsedUpStopsThePipelineAndCommitsNothing(t *testing.T) {
 	require.Equal(t, int64(-1), b.committed(0))
 	m.requireBalanced()
 }
+
+func TestARefusedRecordDoesNotHideThatTheWriterHasGivenUp(t *testing.T) {
+	b := newBed(t, 1, receiver.Config{})
+	b.receiver.SetHook(func(*receiver.Request) receiver.Answer {
+		return receiver.Answer{Status: http.StatusInternalServerError}
+	})
+	b.produceReadings(0, "a", 0, 3)
+	b.produce(&kgo.Record{Topic: testTopic, Value: []byte("nonsense")})
+	m := b.start(func(s *settings) {
+		s.consumer.OnError, s.consumer.DeadLetter = onErrorStop, nil
+		s.writer.Retry.MaxAttempts = 20
+	})
+	err := m.wait()
+	require.ErrorContains(t, err, "offset 3")
+	require.ErrorContains(t, err, "20 attempts")
+	require.Equal(t, int64(-1), b.committed(0))
+	m.requireBalanced()
+}
