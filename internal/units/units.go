@@ -38,7 +38,7 @@ func ParseBytes(s string) (Bytes, error) {
 		}
 	}
 	f, err := strconv.ParseFloat(number, 64)
-	if err != nil || f < 0 || f*float64(size) > 1<<60 {
+	if err != nil || !(f >= 0 && f*float64(size) <= 1<<60) { // NaN, too.
 		return 0, fmt.Errorf("%q is not a size: want a number of bytes such as 1048576, 512KiB, 16MiB or 1GB", s)
 	}
 	return Bytes(f * float64(size)), nil
