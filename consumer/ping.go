@@ -24,7 +24,7 @@ type Cluster struct {
 // addresses which cannot be reached from here answers the first and never gives a
 // record. An error is a sentence about the settings where it can be.
 func Ping(ctx context.Context, cfg KafkaConfig) (Cluster, error) {
-	opts, err := clientOptions(cfg) //nolint:contextcheck // The options outlive ctx, and making them asks nobody.
+	opts, err := clientOptions(cfg) // The options outlive ctx, and making them asks nobody.
 	if err != nil {
 		return Cluster{}, err
 	}

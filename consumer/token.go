@@ -85,7 +85,7 @@ func newTokens(cfg OAuthConfig) *tokens {
 
 // auth is called for each login, of any broker.
 func (t *tokens) auth(context.Context) (oauth.Auth, error) {
-	token, err := t.token() //nolint:contextcheck // See sourceFor.
+	token, err := t.token() // See sourceFor.
 	return oauth.Auth{Token: token, Extensions: t.cfg.Extensions}, err
 }
 

@@ -97,7 +97,7 @@ func (s *Schemas) find(ctx context.Context, id uint32) (*avroSchema, error) {
 	if schema, err := s.cached(id); schema != nil || err != nil {
 		return schema, err
 	}
-	result := s.flight.DoChan(strconv.FormatUint(uint64(id), 10), func() (any, error) { //nolint:contextcheck // Callers share the look-up: it ends with Close, not with the first of them.
+	result := s.flight.DoChan(strconv.FormatUint(uint64(id), 10), func() (any, error) { // Callers share the look-up: it ends with Close, not with the first of them.
 		return s.lookUp(id)
 	})
 	select {

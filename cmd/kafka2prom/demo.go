@@ -113,7 +113,7 @@ func (r *demoRun) all(ctx context.Context) (demo.Report, error) {
 	if err != nil {
 		return demo.Report{}, err
 	}
-	defer closeServer(serve, log) //nolint:contextcheck // It has to work after the signal.
+	defer closeServer(serve, log)
 	serve.Watch(app.watched())
 	app.server = serve
 

@@ -17,7 +17,7 @@ import (
 func post(ctx context.Context, t *testing.T, r *Receiver, metric string) {
 	t.Helper()
 	s := sent{labels: []string{"__name__", metric}, points: []Point{{Timestamp: time.Now().UnixMilli(), Value: 1}}}
-	req := request(t, V1, encodeV1(t, []sent{s})).WithContext(ctx) //nolint:contextcheck // It replaces the test's.
+	req := request(t, V1, encodeV1(t, []sent{s})).WithContext(ctx) // It replaces the test's.
 	resp, err := r.RoundTripper().RoundTrip(req)
 	if err == nil {
 		require.NoError(t, resp.Body.Close())
@@ -101,7 +101,7 @@ func TestASenderThatHungUpMaySendAgainAtOnce(t *testing.T) {
 	server := httptest.NewServer(r)
 	defer server.Close()
 	do := func(ctx context.Context) {
-		req := request(t, V1, encodeV1(t, []sent{series("a", 0, 1)})).WithContext(ctx) //nolint:contextcheck // It replaces the test's.
+		req := request(t, V1, encodeV1(t, []sent{series("a", 0, 1)})).WithContext(ctx) // It replaces the test's.
 		req.URL.Host = server.Listener.Addr().String()
 		resp, err := http.DefaultTransport.RoundTrip(req)
 		if err == nil {
