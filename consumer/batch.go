@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -59,14 +60,21 @@ func recordBytes(r *kgo.Record) int64 {
 
 // at returns the position of a lease, new if need be.
 func (b *batch) at(l *lease) *position {
-	for i := len(b.positions) - 1; i >= 0; i-- {
-		if b.positions[i].lease == l {
-			return b.positions[i]
+	for _, p := range slices.Backward(b.positions) {
+		if p.lease == l {
+			return p
 		}
 	}
 	p := &position{lease: l, next: -1, epoch: -1}
 	b.positions = append(b.positions, p)
 	return p
+}
+
+// count adds a record to the batch's measures.
+func (b *batch) count(p *position, rec *kgo.Record) {
+	p.records++
+	b.records++
+	b.bytes += recordBytes(rec)
 }
 
 // empty says that the batch carries no news at all.

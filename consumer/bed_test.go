@@ -120,7 +120,7 @@ func (b *bed) awaitCommitted(partition int32, offset int64) {
 
 func (b *bed) eventually(ok func() bool, what string, args ...any) {
 	b.t.Helper()
-	require.Eventually(b.t, ok, patience, 5*time.Millisecond, fmt.Sprintf(what, args...))
+	require.Eventually(b.t, ok, patience, 5*time.Millisecond, append([]any{what}, args...)...)
 }
 
 // stored are the points of a series.
@@ -135,7 +135,7 @@ func (b *bed) requireStored(series string, from, n int) {
 	require.Equal(b.t, n, len(points), "points of series %s", series) //nolint:testifylint // Len would print them all.
 	for i, p := range points {
 		require.Equal(b.t, b.base.Add(time.Duration(from+i)*time.Second).UnixMilli(), p.Timestamp)
-		require.Equal(b.t, float64(from+i), p.Value)
+		require.InDelta(b.t, from+i, p.Value, 0)
 	}
 }
 
@@ -204,9 +204,9 @@ func (b *bed) start(change ...func(*settings)) *member {
 	m.logs = logs
 	s.options.Logger, s.options.Registerer = zap.New(core), m.registry
 	if s.mapper == nil {
-		real, err := transform.NewMapper(s.mapping, transform.Options{})
+		mapper, err := transform.NewMapper(s.mapping, transform.Options{})
 		require.NoError(b.t, err)
-		s.mapper = real
+		s.mapper = mapper
 	}
 	w, err := writer.New(s.writer, writer.Options{Registerer: m.registry, Logger: zap.New(core), Version: "1.2.3"})
 	require.NoError(b.t, err)

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,15 +71,19 @@ func (l *ledger) settle(o outcome) {
 	}
 }
 
+// consumed is the number of records that were mapped so far.
+func (l *ledger) consumed() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total.consumed
+}
+
 // snapshot returns a copy, for the status page and the log.
 func (l *ledger) snapshot() tally {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.total
-	t.filtered = make(map[transform.Reason]int64, len(l.total.filtered))
-	for reason, n := range l.total.filtered {
-		t.filtered[reason] = n
-	}
+	t.filtered = maps.Clone(l.total.filtered)
 	return t
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,7 +172,7 @@ type subscription struct{ topics, exclude []string }
 func (c *Consumer) subscription() subscription {
 	s := subscription{topics: c.cfg.Topics, exclude: c.cfg.ExcludeTopics}
 	if c.cfg.DeadLetter != nil {
-		s.exclude = append(s.exclude[:len(s.exclude):len(s.exclude)], c.cfg.DeadLetter.Topic)
+		s.exclude = append(slices.Clip(s.exclude), c.cfg.DeadLetter.Topic)
 	}
 	return s
 }
@@ -187,14 +188,7 @@ func expression(topic string) string {
 	return "^" + regexp.QuoteMeta(topic) + "$"
 }
 
-func (s subscription) patterned() bool {
-	for _, t := range s.topics {
-		if isPattern(t) {
-			return true
-		}
-	}
-	return false
-}
+func (s subscription) patterned() bool { return slices.ContainsFunc(s.topics, isPattern) }
 
 func (s subscription) options() []kgo.Opt {
 	if !s.patterned() {
@@ -215,12 +209,7 @@ func (s subscription) options() []kgo.Opt {
 // that is named is read.
 func (s subscription) includes(topic string) bool {
 	if !s.patterned() {
-		for _, t := range s.topics {
-			if t == topic {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(s.topics, topic)
 	}
 	return matchesAny(s.topics, topic) && !matchesAny(s.exclude, topic)
 }

@@ -10,10 +10,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Peek reads a few records without a group, and commits nothing: the newest n of
-// all topics of the pipeline, or, with a time, the first n that are not older.
-// They come in the order of their timestamps.
-func Peek(ctx context.Context, kafka KafkaConfig, cfg Config, n int, from time.Time) ([]*kgo.Record, error) {
+// Excerpt is a few records of the topics of a pipeline: the newest, or, with a
+// time, the first that are not older.
+type Excerpt struct {
+	Records int
+	From    time.Time
+}
+
+// Peek reads an excerpt without a group, and commits nothing. The records come in
+// the order of their timestamps.
+func Peek(ctx context.Context, kafka KafkaConfig, cfg Config, e Excerpt) ([]*kgo.Record, error) {
 	opts, err := clientOptions(kafka)
 	if err != nil {
 		return nil, err
@@ -32,27 +38,33 @@ func Peek(ctx context.Context, kafka KafkaConfig, cfg Config, n int, from time.T
 		return nil, kafka.explain(err)
 	}
 	bounds := span{starts: map[partition]int64{}, stops: map[partition]int64{}}
-	if err := c.peekBounds(ctx, &bounds, topics, int64(n), from); err != nil {
+	if err := c.peekBounds(ctx, &bounds, topics, e); err != nil {
 		return nil, kafka.explain(err)
 	}
 	records, err := read(ctx, client, bounds)
 	if err != nil {
 		return nil, kafka.explain(err)
 	}
-	slices.SortStableFunc(records, func(a, b *kgo.Record) int { return a.Timestamp.Compare(b.Timestamp) })
-	if len(records) > n {
-		if from.IsZero() {
-			records = records[len(records)-n:]
-		} else {
-			records = records[:n]
-		}
-	}
-	return records, nil
+	return e.of(records), nil
 }
 
-// peekBounds picks up to n offsets of each partition.
-func (c *Consumer) peekBounds(ctx context.Context, s *span, topics []string, n int64, from time.Time) error {
-	c.opts.Span.From = from
+// of picks the excerpt from what has been read.
+func (e Excerpt) of(records []*kgo.Record) []*kgo.Record {
+	records = slices.DeleteFunc(records, func(r *kgo.Record) bool { return r.Timestamp.Before(e.From) })
+	slices.SortStableFunc(records, func(a, b *kgo.Record) int { return a.Timestamp.Compare(b.Timestamp) })
+	switch n := len(records); {
+	case n <= e.Records:
+		return records
+	case e.From.IsZero():
+		return records[n-e.Records:]
+	}
+	return records[:e.Records]
+}
+
+// peekBounds picks as many offsets of each partition as there may be records.
+func (c *Consumer) peekBounds(ctx context.Context, s *span, topics []string, e Excerpt) error {
+	n := int64(e.Records)
+	c.opts.Span.From = e.From
 	if err := c.captureStarts(ctx, s, topics); err != nil {
 		return err
 	}
@@ -64,7 +76,7 @@ func (c *Consumer) peekBounds(ctx context.Context, s *span, topics []string, n i
 		return err
 	}
 	for p, stop := range s.stops {
-		if from.IsZero() {
+		if e.From.IsZero() {
 			s.starts[p] = max(s.starts[p], stop-n)
 		} else {
 			s.stops[p] = min(stop, s.starts[p]+n)
@@ -92,7 +104,7 @@ func read(ctx context.Context, client *kgo.Client, s span) ([]*kgo.Record, error
 		// The last offsets of a partition may hold no record any more; then nothing comes.
 		quiet, cancel := context.WithTimeout(ctx, 5*time.Second)
 		fetches := client.PollRecords(quiet, maxPollRecords)
-		ended := quiet.Err() != nil
+		ended := quiet.Err() != nil && fetches.NumRecords() == 0
 		cancel()
 		if ended {
 			break

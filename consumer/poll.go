@@ -2,15 +2,9 @@ package consumer
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/zap"
-
-	"github.com/kafka2prom/kafka2prom/transform"
-	"github.com/kafka2prom/kafka2prom/writer"
 )
 
 // maxPollRecords bounds how long the lock is held for mapping: a few
@@ -20,15 +14,6 @@ const maxPollRecords = 5000
 // maxPollWait bounds one poll, so that the clockwork of the loop (the age of the
 // open batch, the ends of bounded runs) goes on where no record comes.
 const maxPollWait = time.Second
-
-// Why a batch was closed: a metric label.
-const (
-	closedFull   = "full"
-	closedBytes  = "bytes"
-	closedAge    = "age"
-	closedRevoke = "revoke"
-	closedEnd    = "end"
-)
 
 // consume polls and maps until ctx ends. The loop does not poll while all slots
 // are taken: that is the whole back-pressure, heartbeats go on meanwhile.
@@ -92,9 +77,9 @@ func (c *Consumer) intake(ctx context.Context, fetches kgo.Fetches) (haveSlot bo
 	defer c.mu.Unlock()
 	now := time.Now()
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) { c.receive(ctx, f, now) })
-	consumed := c.ledger.snapshot().consumed
+	consumed := c.ledger.consumed()
 	c.mapPending(ctx, now)
-	c.pace(now, int(c.ledger.snapshot().consumed-consumed))
+	c.pace(now, int(c.ledger.consumed()-consumed))
 	c.closeGaps(now)
 	c.alignFetching()
 	if b := c.open; b != nil && !now.Before(b.opened.Add(c.cfg.Batch.MaxAge)) {
@@ -129,6 +114,9 @@ func (c *Consumer) receive(ctx context.Context, f kgo.FetchTopicPartition, now t
 	if l == nil || len(f.Records) == 0 {
 		return
 	}
+	if f.Err == nil {
+		l.failed = nil // What it was has passed.
+	}
 	l.lastFetch = now
 	l.logStart = max(l.logStart, f.LogStartOffset)
 	l.end = max(l.end, c.readable(f.HighWatermark, f.LastStableOffset))
@@ -146,217 +134,6 @@ func (c *Consumer) readable(highWatermark, lastStable int64) int64 {
 		return highWatermark
 	}
 	return lastStable
-}
-
-// mappable says that a polled record may be mapped now.
-func (c *Consumer) mappable() bool {
-	floor := c.eventFloor(time.Now())
-	for i := range c.pending {
-		if !c.ahead(c.pending[i].lease, floor) {
-			return true
-		}
-	}
-	return false
-}
-
-// mapPending maps what has been polled, oldest poll first, until the open batch is
-// full and there is no further slot, or the schema registry is out of reach.
-func (c *Consumer) mapPending(ctx context.Context, now time.Time) {
-	if now.Before(c.notBefore) {
-		return
-	}
-	kept := c.pending[:0]
-	for i, r := range c.pending {
-		if waits(kept, r.lease) {
-			kept = append(kept, r)
-			continue
-		}
-		rest, more := c.mapRun(ctx, r, now)
-		if len(rest.records) > 0 {
-			kept = append(kept, rest)
-		}
-		if !more {
-			kept = append(kept, c.pending[i+1:]...)
-			break
-		}
-	}
-	clear(c.pending[len(kept):])
-	c.pending = kept
-}
-
-// waits says that records of a lease have to wait: what was polled after them has
-// to wait, too, because a position never goes back.
-func waits(kept []run, l *lease) bool {
-	return slices.ContainsFunc(kept, func(r run) bool { return r.lease == l })
-}
-
-// mapRun maps records of one partition. It returns what is left of the run, and
-// whether the next run may be mapped.
-func (c *Consumer) mapRun(ctx context.Context, r run, now time.Time) (rest run, more bool) {
-	l := r.lease
-	for len(r.records) > 0 {
-		if !l.held.Load() || l.halted || l.broken || c.beyondStop(l, r.records[0]) {
-			return run{}, true
-		}
-		if c.ahead(l, c.eventFloor(now)) {
-			return r, true
-		}
-		if c.open == nil && c.slotGone() || ctx.Err() != nil {
-			return r, false
-		}
-		n, err := c.mapStretch(l, r.records, now)
-		r.records = r.records[n:]
-		if err != nil {
-			c.cannotMap(l, r.records[0], err)
-			return r, false
-		}
-		if reason := c.full(); reason != "" {
-			c.submit(reason)
-		}
-	}
-	return r, true
-}
-
-// mapStretch maps records into the open batch until it is full, the run ends, or
-// the partition gets ahead of the others. It returns how many it has mapped.
-func (c *Consumer) mapStretch(l *lease, records []*kgo.Record, now time.Time) (n int, err error) {
-	b := c.openBatch(now)
-	p := b.at(l)
-	floor, consumed := c.eventFloor(now), b.records
-	for n < len(records) && c.full() == "" && !c.ahead(l, floor) && !c.beyondStop(l, records[n]) {
-		if err = c.mapRecord(b, p, records[n]); err != nil {
-			break
-		}
-		n++
-	}
-	c.ledger.consume(b.records - consumed)
-	if n > 0 {
-		p.runs = append(p.runs, stretch(records[:n]))
-		l.mapped, l.epoch = p.next, p.epoch
-	} else if p.next < 0 {
-		b.positions = b.positions[:len(b.positions)-1]
-	}
-	return n, err
-}
-
-// mapRecord maps one record and moves the position behind it. A record that is
-// refused under on_error: stop is left where it is.
-func (c *Consumer) mapRecord(b *batch, p *position, rec *kgo.Record) error {
-	if rec.Attrs.IsControl() {
-		p.advance(rec)
-		return nil
-	}
-	if !c.opts.Span.contains(rec.Timestamp) {
-		b.count(p, rec)
-		p.filter(rec, transform.ReasonOutOfSpan)
-		p.advance(rec)
-		return nil
-	}
-	samples, refused := len(b.out.Samples), len(b.out.Refused)
-	verdict, err := c.opts.Mapper.Apply(rec, b.number, &b.out)
-	if err != nil {
-		return err
-	}
-	switch verdict {
-	case transform.Filtered:
-		p.filter(rec, b.out.Filtered)
-	case transform.Refused:
-		if c.cfg.OnError == onErrorStop {
-			err := refusedError(b.out.Refused[refused:])
-			b.out.Samples, b.out.Refused = b.out.Samples[:samples], b.out.Refused[:refused]
-			return err
-		}
-		c.metrics.refused(b.out.Refused[refused:])
-		if c.cfg.OnError == onErrorSkip {
-			if c.skip(b, refused); len(b.out.Samples) == samples {
-				p.filter(rec, transform.ReasonSkipped)
-			}
-		}
-	case transform.Mapped:
-	}
-	b.count(p, rec)
-	if len(b.out.Samples) > samples {
-		p.lease.eventTime = b.out.MaxTimestamp
-	}
-	p.advance(rec)
-	return nil
-}
-
-// count adds a record to the batch's measures.
-func (b *batch) count(p *position, rec *kgo.Record) {
-	p.records++
-	b.records++
-	b.bytes += recordBytes(rec)
-}
-
-// skip drops the refusals of a record, under on_error: skip. A record that gave
-// samples beside them counts as written.
-func (c *Consumer) skip(b *batch, from int) {
-	c.metrics.skips.log(b.out.Refused[from])
-	clear(b.out.Refused[from:])
-	b.out.Refused = b.out.Refused[:from]
-}
-
-// cannotMap deals with a record that stays where it is: either the schema
-// registry is out of reach, and it is tried again, or the pipeline stops at it.
-func (c *Consumer) cannotMap(l *lease, rec *kgo.Record, err error) {
-	var later *transform.RetryError
-	if !errors.As(err, &later) {
-		l.halted = true
-		c.stop(err)
-		return
-	}
-	c.notBefore = time.Now().Add(max(later.After, 100*time.Millisecond))
-	c.metrics.mapRetries.Inc()
-	c.metrics.retries.warn("mapping waits", zap.String("topic", rec.Topic), zap.Int32("partition", rec.Partition),
-		zap.Int64("offset", rec.Offset), zap.Error(err))
-}
-
-// openBatch returns the open batch, a new one if there is none.
-func (c *Consumer) openBatch(now time.Time) *batch {
-	if c.open == nil {
-		c.numbers++
-		c.open = &batch{number: c.numbers, opened: now}
-		if n := len(c.spare); n > 0 {
-			c.open.out, c.spare = c.spare[n-1], c.spare[:n-1]
-		}
-	}
-	return c.open
-}
-
-// full says why the open batch should be closed; "" where it should not.
-func (c *Consumer) full() string {
-	switch b := c.open; {
-	case b == nil:
-		return ""
-	case len(b.out.Samples) >= c.opts.BatchSamples:
-		return closedFull
-	case b.bytes >= int64(c.cfg.Batch.MaxBytes), b.records >= maxBatchRecords:
-		return closedBytes
-	}
-	return ""
-}
-
-// maxBatchRecords closes a batch whose records give few samples or none, so that
-// their offsets are committed in time.
-const maxBatchRecords = 1 << 20
-
-// submit closes the open batch, if there is one, and hands it on. It does not
-// block: the batch takes the slot that the loop acquired before it was opened.
-// Consumer.mu is held.
-func (c *Consumer) submit(reason string) {
-	b := c.open
-	c.open = nil
-	if b == nil || b.empty() {
-		return
-	}
-	samples := &writer.Batch{Samples: b.out.Samples, Dropped: b.out.Dropped, Held: b.held, Replayed: b.replayed}
-	b.written = samples
-	c.inFlight = append(c.inFlight, b)
-	c.metrics.batches.WithLabelValues(reason).Inc()
-	c.metrics.bytesInFlight.Add(float64(b.bytes))
-	c.opts.Writer.Submit(samples)
-	c.settling <- b
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -202,9 +202,9 @@ func TestARecordThatCannotBeJudgedYetIsMappedLater(t *testing.T) {
 	b.produceReadings(0, "a", 0, 20)
 	b.produceReadings(1, "b", 0, 20)
 	mapping := b.defaults().mapping
-	real, err := transform.NewMapper(mapping, transform.Options{})
+	inner, err := transform.NewMapper(mapping, transform.Options{})
 	require.NoError(t, err)
-	f := &flaky{mapper: real}
+	f := &flaky{mapper: inner}
 	f.failures.Store(5)
 	m := b.start(func(s *settings) { s.mapper = f })
 	b.awaitCommitted(0, 20)

@@ -33,7 +33,7 @@ func (c *Consumer) eventFloor(now time.Time) int64 {
 // behind says that the partition has something left to map, as far as is known.
 func (l *lease) behind() bool {
 	if l.stop >= 0 {
-		return l.mapped < l.stop && l.logStart < l.stop
+		return l.short()
 	}
 	return l.end < 0 || l.mapped < l.end
 }

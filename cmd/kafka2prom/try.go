@@ -77,7 +77,7 @@ func (t *tryCommand) records(ctx context.Context, env *environment, cfg *config.
 		}
 		ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 		defer cancel()
-		records, err := consumer.Peek(ctx, cfg.Kafka, p.Consumer, t.Number, from)
+		records, err := consumer.Peek(ctx, cfg.Kafka, p.Consumer, consumer.Excerpt{Records: t.Number, From: from})
 		if err != nil {
 			return nil, fmt.Errorf("reading records of pipeline %s: %w", p.Name, err)
 		}

@@ -1,0 +1,63 @@
+package consumer
+
+import (
+	"time"
+
+	"github.com/kafka2prom/kafka2prom/writer"
+)
+
+// Why a batch was closed: a metric label.
+const (
+	closedFull   = "full"
+	closedBytes  = "bytes"
+	closedAge    = "age"
+	closedRevoke = "revoke"
+	closedEnd    = "end"
+)
+
+// openBatch returns the open batch, a new one if there is none.
+func (c *Consumer) openBatch(now time.Time) *batch {
+	if c.open == nil {
+		c.numbers++
+		c.open = &batch{number: c.numbers, opened: now}
+		if n := len(c.spare); n > 0 {
+			c.open.out, c.spare = c.spare[n-1], c.spare[:n-1]
+		}
+	}
+	return c.open
+}
+
+// full says why the open batch should be closed; "" where it should not.
+func (c *Consumer) full() string {
+	switch b := c.open; {
+	case b == nil:
+		return ""
+	case len(b.out.Samples) >= c.opts.BatchSamples:
+		return closedFull
+	case b.bytes >= int64(c.cfg.Batch.MaxBytes), b.records >= maxBatchRecords:
+		return closedBytes
+	}
+	return ""
+}
+
+// maxBatchRecords closes a batch whose records give few samples or none, so that
+// their offsets are committed in time.
+const maxBatchRecords = 1 << 20
+
+// submit closes the open batch, if there is one, and hands it on. It does not
+// block: the batch takes the slot that the loop acquired before it was opened.
+// Consumer.mu is held.
+func (c *Consumer) submit(reason string) {
+	b := c.open
+	c.open = nil
+	if b == nil || b.empty() {
+		return
+	}
+	samples := &writer.Batch{Samples: b.out.Samples, Dropped: b.out.Dropped, Held: b.held, Replayed: b.replayed}
+	b.written = samples
+	c.inFlight = append(c.inFlight, b)
+	c.metrics.batches.WithLabelValues(reason).Inc()
+	c.metrics.bytesInFlight.Add(float64(b.bytes))
+	c.opts.Writer.Submit(samples)
+	c.settling <- b
+}
