@@ -50,6 +50,7 @@ type bed struct {
 
 func newBed(t *testing.T, partitions int32, cfg receiver.Config) *bed {
 	t.Helper()
+	t.Parallel() // These tests wait more than they work.
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1),
 		kfake.SeedTopics(partitions, testTopic),

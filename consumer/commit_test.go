@@ -88,7 +88,6 @@ func TestCommitErrorsOfEveryKindAreSurvived(t *testing.T) {
 		kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress, kerr.RequestTimedOut, kerr.UnknownServerError,
 	} {
 		t.Run(e.Message, func(t *testing.T) {
-			t.Parallel()
 			b := newBed(t, 2, receiver.Config{OutOfOrderWindow: time.Hour})
 			fault := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: e, Count: 3})
 			m := b.start()

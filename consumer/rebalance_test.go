@@ -84,7 +84,6 @@ func TestAStormOfRebalancesLosesNothing(t *testing.T) {
 	}
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			const partitions, seconds = 4, 1500
 			b := newBed(t, partitions, receiver.Config{OutOfOrderWindow: 2 * time.Hour})
 			go func() {
