@@ -80,9 +80,14 @@ func labels() sender.Test {
 // values are doubles bit for bit, and timestamps milliseconds.
 func values() sender.Test {
 	want := map[string]float64{
-		"zero": 0, "negative_zero": math.Copysign(0, -1), "inf": math.Inf(1), "negative_inf": math.Inf(-1),
-		"largest": math.MaxFloat64, "smallest": math.SmallestNonzeroFloat64, "precise": 0.1234567890123456,
-		"nan": math.Float64frombits(0x7ff8000000000001),
+		"zero":          0,
+		"negative_zero": math.Copysign(0, -1),
+		"inf":           math.Inf(1),
+		"negative_inf":  math.Inf(-1),
+		"largest":       math.MaxFloat64,
+		"smallest":      math.SmallestNonzeroFloat64,
+		"precise":       0.1234567890123456,
+		"nan":           math.Float64frombits(0x7ff8000000000001),
 	}
 	page := "old 1 1.001\nrounded 1 1763820000.123\n"
 	for name, v := range want {
@@ -111,7 +116,9 @@ func values() sender.Test {
 // retries are the same bytes until they land.
 func retries() sender.Test {
 	failures := []sender.ReceiverResponse{
-		{StatusCode: 500, Body: "out of order sample"}, {StatusCode: 503}, {StatusCode: 599},
+		{StatusCode: 500, Body: "out of order sample"},
+		{StatusCode: 503},
+		{StatusCode: 599},
 		{StatusCode: 429, Headers: map[string]string{"Retry-After": "1"}},
 	}
 	return sender.Test{
