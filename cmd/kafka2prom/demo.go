@@ -140,7 +140,7 @@ func (r *demoRun) logger(cfg config.LogConfig) (*zap.Logger, error) {
 // stream runs the pipelines until everything that was produced is settled. They
 // outlive the signal that ends the stream.
 func (r *demoRun) stream(ctx context.Context, app *app, view *demo.View) error {
-	pipelines, stopPipelines := context.WithCancelCause(context.WithoutCancel(ctx))
+	pipelines, stopPipelines := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	alive, dead := context.WithCancel(pipelines)
 	go func() {
@@ -157,7 +157,7 @@ func (r *demoRun) stream(ctx context.Context, app *app, view *demo.View) error {
 		err = r.demo.Settle(alive, demoPatience)
 	}
 	hide()
-	stopPipelines(stopped{os.Interrupt})
+	stopPipelines()
 	return errors.Join(<-ended, err)
 }
 

@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,6 +29,8 @@ func TestMain(m *testing.M) {
 //
 //	produce TOPIC FILE     produces each line of a file
 //	stored TEXT            fails unless a stored series contains the text
+//	await-stored TEXT      waits until one does
+//	committed GROUP N      fails unless the group has committed N of partition 0; -1: nothing
 //	nothing-stored         fails if anything was stored
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -48,6 +55,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"produce": produce, "stored": stored, "nothing-stored": nothingStored,
+			"await-stored": awaitStored, "committed": committed,
 		},
 	})
 }
@@ -71,6 +79,45 @@ func stored(ts *testscript.TestScript, _ bool, args []string) {
 		all = append(all, series)
 	}
 	ts.Fatalf("no stored series contains %s; there are %v", args[0], all)
+}
+
+// patience bounds what the scripts wait for.
+const patience = 30 * time.Second
+
+func await(ts *testscript.TestScript, what string, ok func() bool) {
+	for began := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > patience {
+			ts.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func awaitStored(ts *testscript.TestScript, _ bool, args []string) {
+	await(ts, "a series with "+args[0], func() bool {
+		for series := range ts.Value("receiver").(*receiver.Receiver).Samples() {
+			if strings.Contains(series, args[0]) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func committed(ts *testscript.TestScript, _ bool, args []string) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("BROKERS")))
+	ts.Check(err)
+	defer client.Close()
+	at := int64(-1)
+	offsets, err := kadm.NewClient(client).FetchOffsets(context.Background(), args[0])
+	if !errors.Is(err, kerr.GroupIDNotFound) {
+		ts.Check(err)
+	}
+	if o, ok := offsets.Lookup("sensors", 0); ok {
+		at = o.At
+	}
+	if strconv.FormatInt(at, 10) != args[1] {
+		ts.Fatalf("group %s has committed %d, want %s", args[0], at, args[1])
+	}
 }
 
 func nothingStored(ts *testscript.TestScript, _ bool, _ []string) {

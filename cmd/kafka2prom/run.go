@@ -7,7 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
-	"sync"
+	"slices"
 	"syscall"
 	"time"
 
@@ -103,21 +103,32 @@ func (r *runCommand) span(cfg *config.Config, now time.Time) (consumer.Span, err
 		}
 	}
 	switch {
-	case s.Replay && !s.From.IsZero() && !s.To.IsZero() && !s.From.Before(s.To):
+	case !s.From.IsZero() && !s.To.IsZero() && !s.From.Before(s.To):
 		return s, usage("--from %s is not before --to %s", s.From.Format(time.RFC3339), s.To.Format(time.RFC3339))
 	case s.Replay && s.UntilEnd:
 		return s, usage("--until-end goes with the pipeline's group, --from and --to go without it; choose one")
-	case s.Group != "" && !s.Replay:
-		return s, usage("--group goes with --from or --to; the pipeline's group is set in the configuration")
 	case s.Rate < 0:
 		return s, usage("--rate %v is negative", s.Rate)
 	}
+	return s, r.checkGroup(cfg, s)
+}
+
+// checkGroup makes sure that the group of a replay is nobody else's.
+func (r *runCommand) checkGroup(cfg *config.Config, s consumer.Span) error {
+	switch {
+	case s.Group == "":
+		return nil
+	case !s.Replay:
+		return usage("--group goes with --from or --to; the pipeline's group is set in the configuration")
+	case len(r.Pipeline) != 1 && len(cfg.Pipelines) > 1:
+		return usage("--group goes with one pipeline, because several would take partitions from each other; choose it with -p")
+	}
 	for _, p := range cfg.Pipelines {
 		if s.Group == p.Consumer.Group {
-			return s, usage("--group %s is the group of pipeline %s: a replay would move its offsets", s.Group, p.Name)
+			return usage("--group %s is the group of pipeline %s: a replay would move its offsets", s.Group, p.Name)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // choose leaves only the pipelines that were asked for.
@@ -130,6 +141,9 @@ func (r *runCommand) choose(cfg *config.Config) error {
 		p, err := pipelineNamed(cfg, name)
 		if err != nil {
 			return err
+		}
+		if slices.ContainsFunc(chosen, func(q config.Pipeline) bool { return q.Name == name }) {
+			continue
 		}
 		chosen = append(chosen, p)
 	}
@@ -147,96 +161,10 @@ func (r *runCommand) address(cfg *config.Config) string {
 	return r.Server
 }
 
-// app is the running program: all its pipelines.
-type app struct {
-	pipelines []*pipeline
-	server    *server.Server // Nil without one.
-	log       *zap.Logger
-}
-
-func newApp(a assembly) (*app, error) {
-	built := &app{log: a.log}
-	for _, cfg := range a.config.Pipelines {
-		p, err := a.pipeline(cfg)
-		if err != nil {
-			return nil, err
-		}
-		built.pipelines = append(built.pipelines, p)
-	}
-	return built, nil
-}
-
-func (a *app) watched() []server.Pipeline {
-	list := make([]server.Pipeline, len(a.pipelines))
-	for i, p := range a.pipelines {
-		list[i] = p
-	}
-	return list
-}
-
-// run runs all pipelines until each has ended. The first that fails stops the
-// others in good order: the program ends, and what started it may start it
-// again.
-func (a *app) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	a.notify(ctx)
-	var all sync.WaitGroup
-	for _, p := range a.pipelines {
-		all.Go(func() {
-			if err := p.consumer.Run(ctx); err != nil {
-				a.log.Error("the pipeline failed", zap.String("pipeline", p.name), zap.Error(err))
-				cancel(fmt.Errorf("pipeline %s: %w", p.name, err))
-			}
-		})
-	}
-	all.Wait()
-	if err := context.Cause(ctx); err != nil && !isStop(err) {
-		return err
-	}
-	return nil
-}
-
-// notify tells systemd, where it is there, that the program has started, and from
-// time to time that it is healthy.
-func (a *app) notify(ctx context.Context) {
-	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
-		a.log.Warn("telling systemd that the program has started failed", zap.Error(err))
-	}
-	interval, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || interval == 0 || a.server == nil {
-		return
-	}
-	go func() {
-		tick := time.NewTicker(interval / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case now := <-tick.C:
-				if a.server.Healthy(now) == nil {
-					_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // The next one tells.
-				}
-			}
-		}
-	}()
-}
-
-// errStopped is the cause with which a signal ends the run.
-type stopped struct{ signal os.Signal }
-
-func (s stopped) Error() string { return "stopped by " + s.signal.String() }
-
-func isStop(err error) bool {
-	_, ok := err.(stopped) //nolint:errorlint // It is the cause itself.
-	return ok
-}
-
 // withSignals ends the context at the first SIGTERM or SIGINT; the second ends the
 // program at once.
 func withSignals(ctx context.Context, log *zap.Logger) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	done := make(chan struct{})
@@ -245,7 +173,7 @@ func withSignals(ctx context.Context, log *zap.Logger) (context.Context, func())
 		case s := <-signals:
 			log.Info("stopping: what is on the wire may finish; a second signal ends at once", zap.Stringer("signal", s))
 			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
-			cancel(stopped{s})
+			cancel()
 		case <-done:
 			return
 		}
@@ -259,7 +187,7 @@ func withSignals(ctx context.Context, log *zap.Logger) (context.Context, func())
 	return ctx, func() {
 		signal.Stop(signals)
 		close(done)
-		cancel(nil)
+		cancel()
 	}
 }
 
