@@ -20,6 +20,9 @@ type settling struct {
 	read map[int32]int64
 	// marked is the last mark of each lease.
 	marked map[*lease]int64
+	// barrier is, of the batch that is being settled, the first offset of each partition
+	// that must come again.
+	barrier map[int32]int64
 	// fates count how often each record of a lease was settled: it must be once.
 	fates map[*kgo.Record]int
 	// delivered says of each offset that it was written, dead-lettered or filtered.
@@ -123,12 +126,15 @@ func (m *settling) actSettle(rt *rapid.T) {
 	b := <-m.settling
 	s := settlement{batch: b, lost: rapid.IntRange(0, 20).Draw(rt, "lost") == 0}
 	if !s.lost {
-		b.written = m.drawVerdicts(rt, b)
+		v := m.drawVerdicts(rt, b)
+		b.written = v
 		s.collect(m.Consumer)
+		m.raiseBarriers(v)
 		var failed []letter
 		for _, l := range keepHeld(s.letters, b.held) {
 			if rapid.IntRange(0, 6).Draw(rt, "letter") == 0 {
 				failed = append(failed, l)
+				m.bar(l.record)
 			}
 		}
 		s.unacknowledged(failed)
@@ -160,13 +166,32 @@ func (m *settling) drawVerdicts(rt *rapid.T, b *batch) *verdicts {
 	return v
 }
 
+// raiseBarriers finds what the writer has not dealt with.
+func (m *settling) raiseBarriers(v *verdicts) {
+	m.barrier = map[int32]int64{}
+	for _, rec := range v.abandoned {
+		m.bar(rec)
+	}
+	for _, r := range v.refused {
+		if m.cfg.OnError == onErrorStop && (r.Reason != transform.ReasonPossiblyStored || !m.opts.CountPossiblyStored) {
+			m.bar(r.Record)
+		}
+	}
+}
+
+func (m *settling) bar(rec *kgo.Record) {
+	if at, ok := m.barrier[rec.Partition]; !ok || rec.Offset < at {
+		m.barrier[rec.Partition] = rec.Offset
+	}
+}
+
 // checkMarks holds the marks of one batch against what they promise.
 func (m *settling) checkMarks(rt *rapid.T, b *batch, s *settlement, broken map[*lease]bool) {
 	marks := m.marks.all[len(m.marks.all)-1]
 	for _, p := range b.positions {
 		l := p.lease
 		at, marked := marks[l.partition]
-		limit, capped := s.caps[l.partition]
+		limit, capped := m.barrier[l.id]
 		if s.lost || broken[l] || !l.held.Load() {
 			require.False(rt, marked, "a lease that has ended or is broken is never marked")
 			continue
