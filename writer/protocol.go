@@ -129,6 +129,16 @@ func (n *negotiation) unsupported(p protocol) (again bool) {
 	return false
 }
 
+// reopen has the receiver asked again, unless the protocol is configured.
+func (n *negotiation) reopen() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.fixed {
+		n.agreed = undecided
+	}
+	return !n.fixed
+}
+
 // outage is told that the receiver was out of reach since a time: another version
 // of it may be there now.
 func (n *negotiation) outage(since time.Time) {

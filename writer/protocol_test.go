@@ -69,6 +69,27 @@ func TestA400ToTheQuestionMeans1_0(t *testing.T) {
 	})
 }
 
+// A receiver of 2.0 counts what it has written also where it refuses. A 400 without a
+// count may come from one that has been replaced by an older version, to which 2.0
+// is nonsense: it is asked again before any sample is blamed.
+func TestARefusalWithoutACountHasTheReceiverAskedAgain(t *testing.T) {
+	f := func(answers []receiver.Answer, requests, refused []string) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			r := clockwork(receiver.Modern, 0)
+			r.SetHook(script(answers...))
+			w := start(t, r.RoundTripper(), auto)
+			b := deliver(w, sample(catalogue{}.named("x"), 1, 1))
+			require.Equal(t, requests, protocols(r))
+			require.Equal(t, refused, reasons(b))
+		})
+	}
+	as, bad := receiver.Answer{}, status(400)
+	f([]receiver.Answer{as, bad, bad, as}, []string{"2.0 empty", "2.0", "2.0 empty", "1.0"}, nil)
+	f([]receiver.Answer{as, bad, as, as}, []string{"2.0 empty", "2.0", "2.0 empty", "2.0"}, nil)
+	f([]receiver.Answer{as, bad, as, bad}, []string{"2.0 empty", "2.0", "2.0 empty", "2.0"}, []string{"refused"})
+}
+
 func TestShardsAskTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := clockwork(receiver.Modern, 0)

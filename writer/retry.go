@@ -37,6 +37,7 @@ type sending struct {
 	items   []item
 	payload *payload // Nil: has to be encoded first.
 	posts   int      // How often the samples have been posted.
+	doubted bool     // A refusal has been questioned already.
 }
 
 // send makes attempts until the receiver has judged the items, which are those not
@@ -54,6 +55,9 @@ func (s *shard) send(items []item) result {
 		r := s.attempt(x)
 		if r.ambiguous {
 			doubt(items)
+		}
+		if s.questionable(x, r) {
+			continue
 		}
 		if r.outcome == unsupported {
 			again := s.w.negotiation.unsupported(x.payload.protocol)
@@ -78,6 +82,17 @@ func (s *shard) send(items []item) result {
 			return result{outcome: abandoned}
 		}
 	}
+}
+
+// questionable says that a refusal is no judgement yet: a receiver of 2.0 counts what
+// it has written, also where it refuses. Without a count it may be one to which
+// 2.0 is nonsense, so it is asked again, once, before samples are blamed.
+func (s *shard) questionable(x *sending, r result) bool {
+	if x.doubted || r.outcome != refused || r.counted || r.protocol != protocol2 || !s.w.negotiation.reopen() {
+		return false
+	}
+	x.doubted, x.payload = true, nil
+	return true
 }
 
 // attempt posts the samples once, or asks for the protocol first if that is not
