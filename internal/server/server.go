@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -151,17 +152,19 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 		}
 		page.Pipelines = append(page.Pipelines, row)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(page); err != nil {
-		s.log.Debug("writing the status failed", zap.Error(err))
+	text, err := json.MarshalIndent(page, "", "  ")
+	if err != nil {
+		s.log.Error("describing the pipelines failed", zap.Error(err))
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintln(w, string(text))
 }
 
 func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	fmt.Fprintf(w, `<!doctype html><title>kafka2prom</title><h1>kafka2prom %s</h1>
 <p><a href="/metrics">metrics</a> · <a href="/status">status</a> · <a href="/-/healthy">healthy</a> · <a href="/-/ready">ready</a></p>
-`, s.version)
+`, html.EscapeString(s.version))
 }
