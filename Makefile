@@ -5,7 +5,8 @@ LINT := build/tools/golangci-lint-2.15.0
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
-.PHONY: help build test race lint fuzz bench cover integration integration-full compliance demo fmt tidy vuln clean
+RUN ?= Test
+.PHONY: help build test race lint fuzz bench cover integration integration-full compliance faults demo fmt tidy vuln clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' Makefile
@@ -49,6 +50,9 @@ integration-full: ## The same, and a live Telegraf agent.
 
 compliance: ## Run the official compliance suite for remote-write senders.
 	cd integration/compliance && $(GO) test -count=1 ./...
+faults: ## Injure the program, Kafka and Prometheus under load; writes the table of docs/reliability.md (RUN=pattern).
+	integration/servers/fetch
+	FAULTS_TABLE=$(CURDIR)/docs/reliability.md $(GO) test -count=1 -timeout 30m -tags faults -run '$(RUN)' -v ./integration/faults
 
 demo: build ## Run the whole pipeline in one process, without Kafka or Prometheus.
 	$(BIN) demo

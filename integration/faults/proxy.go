@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -33,12 +34,14 @@ type Script func() Fault
 // Proxy stands in front of a receiver of remote write, misbehaves by script, and
 // keeps in its journal what the receiver has accepted.
 type Proxy struct {
+	// Journal has what the receiver has accepted.
 	Journal Journal
+	// URL takes remote write.
+	URL string
 
 	target string // The receiver's address.
 	server *http.Server
 	client *http.Client
-	url    string
 	script atomic.Pointer[Script]
 
 	mu       sync.Mutex
@@ -54,7 +57,7 @@ func StartProxy(target string) (*Proxy, error) {
 		return nil, fmt.Errorf("listening for the proxy: %w", err)
 	}
 	p := &Proxy{
-		target: target, url: "http://" + listener.Addr().String() + "/api/v1/write",
+		target: target, URL: "http://" + listener.Addr().String() + "/api/v1/write",
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true}},
 		statuses: make(map[int]int),
 	}
@@ -130,7 +133,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, body []byte, lose b
 		return
 	}
 	req.Header = r.Header.Clone()
-	resp, err := p.client.Do(req)
+	resp, err := p.client.Do(req) //nolint:gosec // Tests say where it goes.
 	if err != nil {
 		p.refuse(w, err)
 		return
@@ -151,9 +154,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, body []byte, lose b
 		return
 	}
 	p.count(resp.StatusCode)
-	for name, values := range resp.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(answer) // The sender may have gone.
 }

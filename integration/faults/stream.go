@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -38,7 +39,7 @@ type Stream struct {
 
 	mu         sync.Mutex
 	partitions [][]entry
-	padding    string
+	suffix     string // Further fields of each record, with a comma in front.
 }
 
 // NewStream starts the ledger of a topic, half an hour in the past, so that no
@@ -68,16 +69,24 @@ func (s *Stream) add(partition int32, f fate) *kgo.Record {
 	place := len(s.partitions[partition])
 	series := fmt.Sprintf("%d-%d", partition, place%s.series)
 	at := s.begin + int64(place)
-	value := fmt.Appendf(nil, `{"s":%q,"t":%d,"v":%.0f,"pad":%q}`, series, at, identity(partition, place), s.padding)
+	value := fmt.Appendf(nil, `{"s":%q,"t":%d,"v":%.0f%s}`, series, at, identity(partition, place), s.suffix)
 	return s.enter(partition, entry{series: series, at: at, fate: f}, value)
 }
 
-// Odd enters a record that is no ordinary one: make gets its identity, and returns
-// its bytes.
-func (s *Stream) Odd(partition int32, f fate, make func(value float64) []byte) *kgo.Record {
+// Sample makes a record whose series and timestamp are given.
+func (s *Stream) Sample(partition int32, series string, at int64, f fate) *kgo.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.enter(partition, entry{fate: f}, make(identity(partition, len(s.partitions[partition]))))
+	value := fmt.Appendf(nil, `{"s":%q,"t":%d,"v":%.0f%s}`, series, at, identity(partition, len(s.partitions[partition])), s.suffix)
+	return s.enter(partition, entry{series: series, at: at, fate: f}, value)
+}
+
+// Odd enters a record that is no ordinary one: write gets its identity, and returns
+// its bytes.
+func (s *Stream) Odd(partition int32, f fate, write func(value float64) []byte) *kgo.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.enter(partition, entry{fate: f}, write(identity(partition, len(s.partitions[partition]))))
 }
 
 func (s *Stream) enter(partition int32, e entry, value []byte) *kgo.Record {
@@ -98,13 +107,15 @@ func (s *Stream) Decide(records []*kgo.Record, f fate) {
 	}
 }
 
-// DecideBelow gives another fate to all records of a partition in front of an offset.
-func (s *Stream) DecideBelow(partition int32, offset int64, f fate) (n int) {
+// Forget spares the records of a partition in front of an offset that nobody has
+// accepted: the log does not have them any more. It returns how many there are.
+func (s *Stream) Forget(partition int32, offset int64, j *Journal) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.partitions[partition] {
-		if e := &s.partitions[partition][i]; e.record.Offset < offset {
-			e.fate = f
+	for place := range s.partitions[partition] {
+		e := &s.partitions[partition][place]
+		if e.record.Offset < offset && j.First(partition, place).IsZero() {
+			e.fate = spared
 			n++
 		}
 	}
@@ -157,9 +168,10 @@ func (s *Stream) Produced() *harness.Ledger {
 	return &ledger
 }
 
-// Settled says of each record when it had come to its end: it was accepted, or its
-// dead letter was in the log.
-func (s *Stream) Settled(j *Journal, letters Letters) map[int32][]settled {
+// settled says of each record when it had come to its end: it was accepted, or its
+// dead letter was in the log. They are in the order of their offsets, which is that
+// of their production.
+func (s *Stream) settled(j *Journal, letters Letters) map[int32][]settled {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make(map[int32][]settled, len(s.partitions))
@@ -171,6 +183,7 @@ func (s *Stream) Settled(j *Journal, letters Letters) map[int32][]settled {
 			}
 			all[int32(p)] = append(all[int32(p)], done)
 		}
+		slices.SortFunc(all[int32(p)], func(a, b settled) int { return cmp.Compare(a.offset, b.offset) })
 	}
 	return all
 }

@@ -24,6 +24,11 @@ func (l *Lab) TopicWith(t *testing.T, name string, partitions int32, settings ma
 	resp, err := l.admin.CreateTopic(t.Context(), partitions, 1, values, name)
 	require.NoError(t, err)
 	require.NoError(t, resp.Err)
+	// The controller has it; the broker may hear of it a moment later.
+	require.Eventually(t, func() bool {
+		topics, err := l.admin.ListTopics(t.Context(), name)
+		return err == nil && topics.Error() == nil && len(topics[name].Partitions) == int(partitions)
+	}, kafkaTimeout, watchInterval, "topic %s is there", name)
 	return name
 }
 

@@ -1,0 +1,59 @@
+//go:build faults
+
+package faults
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	backlogPartitions = 64
+	backlogRecords    = 12_000 // Of each partition.
+	backlogPadding    = 2000   // Bytes of each record beside its sample.
+)
+
+// A backlog of 1.5 GiB is read by an instance that may have 256 MiB.
+func TestBacklogInLittleMemory(t *testing.T) {
+	f := func(name string, padding []byte, compression kgo.CompressionCodec) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("GOMEMLIMIT", "230MiB")
+			tr := begin(t, plan{
+				name: name, injured: "1.5 GiB in 64 partitions, 256 MiB of memory", partitions: backlogPartitions,
+				outOfOrder: time.Hour, memory: 256 << 20, catchUp: 90 * time.Second,
+				shape: "    shards: 4",
+			})
+			tr.stream.suffix = `,"pad":"` + string(padding) + `"`
+			backlog(tr, compression)
+			tr.start()
+			tr.finish()
+		})
+	}
+	noise := make([]byte, backlogPadding)
+	for i := range noise {
+		noise[i] = byte('a' + rand.IntN(26))
+	}
+	f("backlog", noise, kgo.NoCompression())
+	f("backlog, compressed", noise, kgo.ZstdCompression())
+}
+
+// backlog produces everything before anybody reads it.
+func backlog(tr *trial, compression kgo.CompressionCodec) {
+	tr.Helper()
+	producer, err := kgo.NewClient(kgo.SeedBrokers(lab.Kafka.Address), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(compression), kgo.ProducerLinger(20*time.Millisecond))
+	require.NoError(tr, err)
+	defer producer.Close()
+	for range backlogRecords / 200 {
+		records := tr.stream.Next(200)
+		require.NoError(tr, producer.ProduceSync(tr.Context(), records...).FirstErr())
+		for _, r := range records {
+			r.Value = nil // The ledger keeps the record, for its offset.
+		}
+	}
+}

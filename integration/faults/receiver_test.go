@@ -1,0 +1,105 @@
+//go:build faults
+
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A receiver that fails at random, slowly, or with the connection.
+func TestReceiverFails(t *testing.T) {
+	f := func(name, injured, remote string, script Script, duplicates int) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			tr := begin(t, plan{name: name, injured: injured, outOfOrder: time.Hour, remote: remote, duplicates: duplicates})
+			tr.proxy.Set(script)
+			tr.flow(1000)
+			tr.start()
+			time.Sleep(12 * time.Second)
+			tr.calm()
+			tr.proxy.Set(nil)
+			tr.finish()
+		})
+	}
+	f("random 5xx and 429", "30 % of 500, 503 with Retry-After, 429 with Retry-After, 502, resets", "",
+		mixed(0.3, Fault{Status: 500}, Fault{Status: 503, RetryAfter: "1"}, Fault{Status: 429, RetryAfter: "1"}, Fault{Status: 502}, Fault{Reset: true}), 0)
+	f("random 5xx and 429, 1.0", "the same under 1.0", ", protocol: '1.0'",
+		mixed(0.3, Fault{Status: 500}, Fault{Status: 503, RetryAfter: "1"}, Fault{Status: 429, RetryAfter: "1"}, Fault{Status: 502}, Fault{Reset: true}), 0)
+	// The sender gives up after 1 s, and the receiver takes the request at last.
+	f("timeouts", "20 % of the requests take 3 s, the sender waits for 1 s", ", remote_timeout: 1s",
+		mixed(0.2, Fault{Delay: 3 * time.Second}), 40*inFlight)
+	f("200 ms away", "each request takes 200 ms", "", func() Fault { return Fault{Delay: 200 * time.Millisecond} }, 0)
+}
+
+// A receiver that commits a request, and cuts the connection instead of saying so.
+func TestAcknowledgementsLost(t *testing.T) {
+	f := func(name string, outOfOrder time.Duration, remote string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			tr := begin(t, plan{
+				name: name, injured: "30 % of the requests are stored, and the connection is cut", outOfOrder: outOfOrder,
+				remote: remote, duplicates: 60 * requestSamples,
+			})
+			tr.proxy.Set(mixed(0.3, Fault{Lose: true}))
+			tr.flow(1000)
+			tr.start()
+			time.Sleep(12 * time.Second)
+			tr.calm()
+			tr.proxy.Set(nil)
+			tr.finish()
+		})
+	}
+	f("lost answers, window 1 h", time.Hour, "")
+	f("lost answers, no window, 2.0", 0, ", protocol: '2.0'")
+	f("lost answers, no window, 1.0", 0, ", protocol: '1.0'")
+}
+
+// A receiver that refuses the sender, and not the data: until somebody mends the
+// configuration nothing may be dropped.
+func TestMisconfigured(t *testing.T) {
+	tr := begin(t, plan{name: "misconfigured", injured: "401, 403 and 404 for 5 s each, then mended", outOfOrder: time.Hour})
+	tr.flow(1000)
+	program := tr.start()
+	tr.awaitCommitted(1000)
+	for _, status := range []int{401, 403, 404} {
+		tr.proxy.Set(func() Fault { return Fault{Status: status} })
+		time.Sleep(5 * time.Second)
+		require.InDelta(t, 1, program.Metric(t, "kafka2prom_receiver_misconfigured", nil), 0, "status %d", status)
+	}
+	tr.calm()
+	tr.proxy.Set(nil)
+	tr.finish()
+}
+
+// Everything fails for a while, for longer than any buffer lasts.
+func TestOutage(t *testing.T) {
+	tr := begin(t, plan{name: "outage", injured: "nothing but 500 for 20 s under load", outOfOrder: time.Hour})
+	tr.flow(2000)
+	tr.start()
+	tr.awaitCommitted(1000)
+	tr.proxy.Set(func() Fault { return Fault{Status: 500} })
+	time.Sleep(20 * time.Second)
+	tr.calm()
+	tr.proxy.Set(nil)
+	tr.finish()
+}
+
+func TestPrometheusKilled(t *testing.T) {
+	tr := begin(t, plan{
+		name: "Prometheus killed", injured: "kill -9 and restart of Prometheus, 5 times", outOfOrder: time.Hour,
+		duplicates: 5 * inFlight,
+	})
+	tr.flow(1000)
+	tr.start()
+	for range 5 {
+		tr.awaitCommitted(tr.committed() + 4000)
+		require.NoError(t, tr.prometheus.Kill())
+		time.Sleep(time.Second)
+		require.NoError(t, tr.prometheus.Start())
+	}
+	tr.calm()
+	tr.finish()
+}
