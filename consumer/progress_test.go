@@ -15,7 +15,7 @@ import (
 
 func TestTheWatchdogWantsPendingWorkAndNothingTried(t *testing.T) {
 	start := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	after := func(d time.Duration) time.Time { return start.Add(d) }
+	after := start.Add
 	const stall = 10 * time.Minute
 	for name, c := range map[string]struct {
 		change    func(*loose)

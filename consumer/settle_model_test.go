@@ -32,6 +32,7 @@ type settling struct {
 const modelPartitions = 3
 
 func newSettling(t *testing.T, rt *rapid.T) *settling {
+	t.Helper()
 	mode := rapid.SampledFrom([]string{onErrorDeadLetter, onErrorSkip, onErrorStop}).Draw(rt, "on_error")
 	m := &settling{
 		loose: newLoose(t, func(c *Config, o *Options) {

@@ -62,7 +62,8 @@ func TestEndpointsAnswer(t *testing.T) {
 		"ready":                                 {[]Pipeline{fine}, "/-/ready", 200, "ready\n"},
 		"not at work, and healthy all the same": {[]Pipeline{fine, stub{name: "b", ready: gone}}, "/-/healthy", 200, "healthy\n"},
 		"every pipeline that is not ready": {
-			[]Pipeline{stub{name: "a", ready: gone}, fine, stub{name: "c", ready: gone}}, "/-/ready", 503,
+			[]Pipeline{stub{name: "a", ready: gone}, fine, stub{name: "c", ready: gone}},
+			"/-/ready", 503,
 			"pipeline a: the receiver is gone\npipeline c: the receiver is gone\n",
 		},
 		"the pipeline that is wedged": {[]Pipeline{fine, stub{name: "b", healthy: stuck}}, "/-/healthy", 503, "pipeline b: work is pending\n"},
@@ -132,7 +133,7 @@ func TestTheServerListensUntilItIsClosed(t *testing.T) {
 	address, err := s.Listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)
 	get := func() (string, error) {
-		resp, err := http.Get("http://" + address.String() + "/-/healthy") //nolint:noctx // It is bounded by the server.
+		resp, err := http.Get("http://" + address.String() + "/-/healthy")
 		if err != nil {
 			return "", err
 		}
