@@ -136,6 +136,9 @@ func New(cfg Config, opts Options) (*Consumer, error) {
 		c.limiter = rate.NewLimiter(rate.Limit(opts.Span.Rate), max(1, int(opts.Span.Rate/10)))
 	}
 	c.metrics = newMetrics(opts.Registerer, c)
+	if err := c.metrics.register(c); err != nil {
+		return nil, err
+	}
 	if _, err := c.groupOptions(time.Now()); err != nil {
 		return nil, err
 	}

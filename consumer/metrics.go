@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -53,10 +54,6 @@ func newMetrics(reg prometheus.Registerer, c *Consumer) *metrics {
 		retries:           sparseLog{log: c.log},
 		skips:             refusalLog{sparseLog{log: c.log}},
 	}
-	if reg != nil {
-		reg.MustRegister(m.batches, m.rebalances, m.commits, m.refusals, m.deadLetters, m.lost, m.fetchErrors,
-			m.mapRetries, m.deadLetterRetries, m.truncated, m.bytesInFlight, c.ledger, assignment{c})
-	}
 	for _, reason := range []string{closedFull, closedBytes, closedAge, closedRevoke, closedEnd} {
 		m.batches.WithLabelValues(reason)
 	}
@@ -67,6 +64,22 @@ func newMetrics(reg prometheus.Registerer, c *Consumer) *metrics {
 		m.commits.WithLabelValues(result)
 	}
 	return m
+}
+
+// register makes the metrics known, where there is somebody to know them.
+func (m *metrics) register(c *Consumer) error {
+	if m.reg == nil {
+		return nil
+	}
+	for _, collector := range []prometheus.Collector{
+		m.batches, m.rebalances, m.commits, m.refusals, m.deadLetters, m.lost, m.fetchErrors,
+		m.mapRetries, m.deadLetterRetries, m.truncated, m.bytesInFlight, c.ledger, assignment{c},
+	} {
+		if err := m.reg.Register(collector); err != nil {
+			return fmt.Errorf("registering the consumer's metrics: %w", err)
+		}
+	}
+	return nil
 }
 
 // refused counts refusals.

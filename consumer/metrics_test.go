@@ -67,6 +67,12 @@ kafka2prom_records_total{outcome="written"} 0
 		"kafka2prom_records_filtered_total", "kafka2prom_records_in_flight", "kafka2prom_records_total")
 }
 
+func TestASecondConsumerOnOneRegistryIsAnError(t *testing.T) {
+	l := newLoose(t)
+	_, err := New(l.cfg, l.opts)
+	require.ErrorContains(t, err, "registering the consumer's metrics")
+}
+
 func TestTheMetricsFollowTheRecords(t *testing.T) {
 	l := newLoose(t, func(c *Config, _ *Options) { c.OnError = onErrorSkip })
 	l.assign(0)
