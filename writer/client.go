@@ -20,6 +20,11 @@ import (
 // maxAnswer bounds how much of the body of an answer is read.
 const maxAnswer = 64 << 10
 
+// maxLine is how much more is read for each sample of a request that was stored in
+// part: Prometheus then has a line for each one that it refuses, and after a crash
+// that can be all of them.
+const maxLine = 512
+
 // maxWords bounds how much of a receiver's words goes into logs and dead letters.
 const maxWords = 512
 
@@ -54,7 +59,7 @@ type result struct {
 	outcome    outcome
 	err        error         // Why there is no answer.
 	retryAfter time.Duration // As the receiver asks; 0: it does not.
-	body       []byte        // Of the answer, at most maxAnswer bytes; empty where it is a success.
+	body       []byte        // Of the answer, bounded; empty where it is a success.
 	// ambiguous says that the receiver may have stored samples although it does not
 	// say so.
 	ambiguous bool
@@ -195,7 +200,11 @@ func (r *result) read(resp *http.Response) {
 	// An error of a proxy may come when the receiver has stored everything.
 	r.ambiguous = r.status >= 500
 	// The status stands, whatever becomes of the rest.
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	limit := maxAnswer
+	if r.counted {
+		limit += maxLine * r.sent
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, int64(limit)))
 	if r.status > 299 {
 		r.body = text
 	}

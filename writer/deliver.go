@@ -2,7 +2,6 @@ package writer
 
 import (
 	"net/http"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -86,60 +85,29 @@ func (s *shard) accept(items []item, r result) {
 	}
 	s.complain(items, r)
 	v := verdict{reason: transform.ReasonRefused, text: r.words(), count: count}
-	texts, named := namedSeries(items, r.body)
+	a := accuse(items, r.body)
 	switch {
-	case named == 0 && count < 0:
+	case a.items == 0 && count < 0:
 		v.count = live(items)
 		s.refuse(items, v)
-	case named < count:
+	case a.items < count:
 		v.exact = count == live(items)
 		s.refuse(items, v)
 	default:
-		if count < 0 {
-			v.count = named
+		v.texts = a.texts
+		if a.lines == count {
+			guilty := a.takeGuilty(items)
+			v.count -= len(guilty)
+			s.refuse(guilty, verdict{reason: v.reason, text: v.text, texts: v.texts, exact: true})
 		}
-		v.exact = named == count
-		v.texts = texts
-		s.refuse(takeOut(items, texts), v)
+		candidates := a.take(items)
+		v.exact = len(candidates) == v.count
+		if count < 0 {
+			v.count = len(candidates)
+		}
+		s.refuse(candidates, v)
 		s.written(items)
 	}
-}
-
-// takeOut moves the items of the named series out of a request.
-func takeOut(items []item, named map[*transform.Series]string) []item {
-	out := make([]item, 0, len(named))
-	for i := range items {
-		it := &items[i]
-		if _, ok := named[it.Series]; ok && it.batch != nil {
-			out = append(out, *it)
-			it.batch = nil
-		}
-	}
-	return out
-}
-
-// namedSeries finds the series of the items that a body names, with the line that
-// does, and counts their items.
-func namedSeries(items []item, body []byte) (texts map[*transform.Series]string, count int) {
-	byLabels := make(map[string]string)
-	for line := range strings.Lines(string(body)) {
-		for _, labels := range seriesIn(line) {
-			if _, ok := byLabels[labels]; !ok {
-				byLabels[labels] = clean(line)
-			}
-		}
-	}
-	if len(byLabels) == 0 {
-		return nil, 0
-	}
-	texts = make(map[*transform.Series]string, len(byLabels))
-	for i := range items {
-		if text, ok := byLabels[items[i].Series.Encoded]; ok && items[i].batch != nil {
-			texts[items[i].Series] = text
-			count++
-		}
-	}
-	return texts, count
 }
 
 // halve delivers the two halves of a request that is too large for the receiver,

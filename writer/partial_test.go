@@ -28,6 +28,10 @@ func about(s transform.Sample) string {
 	return "out of order sample for series " + seriesText(s.Series.Encoded)
 }
 
+func ahead(s transform.Sample) string {
+	return "out of bounds: timestamp is too far in the future for series " + seriesText(s.Series.Encoded)
+}
+
 func TestWhatAReceiverHasPartlyStoredIsNeverSentAgain(t *testing.T) {
 	c := catalogue{}
 	a1, a2, b1, c1 := sample(c.named("a"), 1, 1), sample(c.named("a"), 2, 1), sample(c.named("b"), 1, 1), sample(c.named("c"), 1, 1)
@@ -50,7 +54,11 @@ func TestWhatAReceiverHasPartlyStoredIsNeverSentAgain(t *testing.T) {
 	}
 	f("the one that is named is at fault", protocolV2, partialAuto, refusal(400, 3, about(b1)), 3, "refused")
 	f("two are named", protocolV2, partialAuto, refusal(400, 2, about(b1), about(c1)), 2, "refused", "refused")
-	f("one of a series with two samples", protocolV2, partialAuto, refusal(400, 3, about(a1)), 3, "refused?", "refused?")
+	f("the older one of a series with two samples", protocolV2, partialAuto, refusal(400, 3, about(a1)), 3, "refused")
+	f("both of a series", protocolV2, partialAuto, refusal(400, 2, about(a1), about(a2)), 2, "refused", "refused")
+	f("either of a series", protocolV2, partialAuto, refusal(400, 3, ahead(a2)), 3, "refused?", "refused?")
+	f("either of a series, and the only one of another", protocolV2, partialAuto, refusal(400, 2, ahead(a2), ahead(b1)), 2, "refused?", "refused?", "refused")
+	f("one line for two", protocolV2, partialAuto, refusal(400, 2, about(a1)), 2, "refused", "refused")
 	f("a success that is none", protocolV2, partialAuto, refusal(204, 3), 3, "refused?", "refused?", "refused?", "refused?")
 	f("a success with nothing written", protocolV2, partialAuto, refusal(204, 0), 0, "refused", "refused", "refused", "refused")
 	f("nobody is named", protocolV2, partialAuto, refusal(400, 3, "something is wrong"), 3, "refused?", "refused?", "refused?", "refused?")
@@ -78,6 +86,56 @@ func TestARefusalCarriesTheLineThatNamesItsSeries(t *testing.T) {
 			Text: `out of order sample for series {__name__="b"}`, Series: b.Series, Timestamp: 2, Value: 3, Exact: true,
 		}, got[1])
 		require.Equal(t, `out of order sample for series {__name__="a"}`, got[0].Text)
+	})
+}
+
+// A crash without an out-of-order window: the replayed samples of each series are
+// refused, and the new ones behind them stored.
+func TestOfAReplayOnlyWhatIsOldIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := catalogue{}
+		var first, second []transform.Sample
+		for _, name := range []string{"a", "b", "c"} {
+			for at := range int64(6) {
+				s := sample(c.named(name), at, float64(at))
+				if at < 4 {
+					first = append(first, s)
+				}
+				second = append(second, s)
+			}
+		}
+		r := clockwork(receiver.Modern, 0)
+		w := start(t, r.RoundTripper(), func(c *Config) { c.RemoteWrite.Protocol = protocolV2 })
+		require.Empty(t, deliver(w, first...).Refused())
+		for _, refusal := range deliver(w, second...).Refused() {
+			require.Less(t, refusal.Timestamp, int64(3), "this one is new, or the newest")
+			require.True(t, refusal.Exact)
+		}
+		require.EqualValues(t, 9, totals(w)["refused"])
+		require.Equal(t, []int64{0, 1, 2, 3, 4, 5}, times(r, c.named("b")))
+	})
+}
+
+// The answer to a large request of which nearly everything is refused is large, too.
+func TestALongListOfTheRefusedIsReadWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := catalogue{}
+		series := c.series("__name__", "a", "long", strings.Repeat("x", 100))
+		samples := make([]transform.Sample, 2000)
+		lines := make([]string, len(samples)-1)
+		for at := range samples {
+			samples[at] = sample(series, int64(at), 1)
+			if at > 0 {
+				lines[at-1] = about(samples[at])
+			}
+		}
+		r := clockwork(receiver.Modern, 0)
+		r.SetHook(script(refusal(400, 1, lines...)))
+		w := start(t, r.RoundTripper(), func(c *Config) { c.RemoteWrite.Protocol = protocolV2 })
+		got := deliver(w, samples...).Refused()
+		require.Len(t, got, len(lines))
+		require.EqualValues(t, 0, got[0].Timestamp)
+		require.EqualValues(t, 1998, got[1998].Timestamp)
 	})
 }
 
