@@ -73,7 +73,8 @@ func (m *metrics) register(c *Consumer) error {
 	}
 	for _, collector := range []prometheus.Collector{
 		m.batches, m.rebalances, m.commits, m.refusals, m.deadLetters, m.lost, m.fetchErrors,
-		m.mapRetries, m.deadLetterRetries, m.truncated, m.bytesInFlight, c.ledger, assignment{c},
+		m.mapRetries, m.deadLetterRetries, m.truncated, m.bytesInFlight, c.ledger,
+		assignment{c},
 	} {
 		if err := m.reg.Register(collector); err != nil {
 			return fmt.Errorf("registering the consumer's metrics: %w", err)
