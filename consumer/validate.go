@@ -63,6 +63,10 @@ func (c Config) Validate() []error {
 	v.oneOf("isolation", c.Isolation, "read_committed", isolationUncommitted)
 	v.oneOf("group_protocol", c.GroupProtocol, "classic", protocolConsumer)
 	v.oneOf("balancer", c.Balancer, "cooperative-sticky", balancerSticky, balancerRange, balancerRoundRobin)
+	if c.GroupProtocol == protocolConsumer && c.Balancer == balancerRoundRobin {
+		v.fault("balancer", "the broker knows no %s, and the client would fall back to the classic protocol: want cooperative-sticky, sticky or range with group_protocol: %s",
+			balancerRoundRobin, protocolConsumer)
+	}
 	v.oneOf("on_data_loss", c.OnDataLoss, "continue", onDataLossFail)
 	v.positive("session_timeout", c.SessionTimeout)
 	v.positive("heartbeat_interval", c.HeartbeatInterval)

@@ -82,6 +82,8 @@ func TestEachFaultIsNamed(t *testing.T) {
 		{"isolation", func(c *Config) { c.Isolation = "none" }, `isolation: want read_committed or read_uncommitted, have "none"`},
 		{"group protocol", func(c *Config) { c.GroupProtocol = "new" }, `group_protocol: want classic or consumer, have "new"`},
 		{"balancer", func(c *Config) { c.Balancer = "x" }, `balancer: want cooperative-sticky, sticky, range or round-robin, have "x"`},
+		{"a balancer that brokers do not have", func(c *Config) { c.GroupProtocol, c.Balancer = "consumer", "round-robin" }, "balancer: the broker knows no round-robin, and the client would fall back to the classic protocol: want cooperative-sticky, sticky or range with group_protocol: consumer"},
+		{"commit interval below the client's", func(c *Config) { c.CommitInterval = time.Millisecond }, "commit_interval: 1ms is too short: want 100ms or more"},
 		{"data loss", func(c *Config) { c.OnDataLoss = "stop" }, `on_data_loss: want continue or fail, have "stop"`},
 		{"session timeout", func(c *Config) { c.SessionTimeout = -1 }, "session_timeout: want more than 0, have -1ns"},
 		{"heartbeat", func(c *Config) { c.HeartbeatInterval = 10 * time.Second }, "heartbeat_interval: 10s is not shorter than session_timeout, 10s: the group would lose its member between two heartbeats"},
