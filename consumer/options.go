@@ -28,7 +28,7 @@ func (c *Consumer) groupOptions(now time.Time) ([]kgo.Opt, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts = append(opts, kgo.WithLogger(clientLogger(c.log)), kgo.KeepControlRecords())
+	opts = append(opts, kgo.WithLogger(clientLogger(c.log)), kgo.KeepControlRecords(), kgo.WithHooks(newFetchSize(c.opts.Kafka, c.cfg.Batch)))
 	if c.cfg.Isolation != isolationUncommitted {
 		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	}
