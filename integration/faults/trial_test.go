@@ -198,7 +198,8 @@ func (tr *trial) awaitCommitted(more int64) {
 	require.Eventually(tr, func() bool { return tr.committed() > more }, tr.plan.catchUp, 20*time.Millisecond, "more than %d committed", more)
 }
 
-// awaitNoLag waits until everything is committed, and notes how long that took.
+// awaitNoLag waits until everything is committed, and notes how long that took
+// at most.
 func (tr *trial) awaitNoLag() {
 	tr.Helper()
 	began := time.Now()
@@ -206,11 +207,12 @@ func (tr *trial) awaitNoLag() {
 		ends, err := lab.Ends(tr.Context(), tr.topic)
 		maps.DeleteFunc(ends, func(_ int32, end int64) bool { return end == 0 })
 		committed, failed := lab.Committed(tr.Context(), tr.group, tr.topic)
-		tr.result.CatchUp = time.Since(began)
+		took := time.Since(began)
 		if err == nil && failed == nil && maps.Equal(committed, ends) {
+			tr.result.CatchUp = max(tr.result.CatchUp, took)
 			return
 		}
-		require.Less(tr, tr.result.CatchUp, tr.plan.catchUp, "LIVENESS: committed %v of %v, %v, %v", committed, ends, err, failed)
+		require.Less(tr, took, tr.plan.catchUp, "LIVENESS: committed %v of %v, %v, %v", committed, ends, err, failed)
 		time.Sleep(50 * time.Millisecond)
 	}
 }

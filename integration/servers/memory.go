@@ -11,10 +11,7 @@ import (
 // PeakMemory is the most that the process has ever had in memory, in bytes
 // (VmHWM of Linux). It is an error once the process has ended.
 func (p *Process) PeakMemory() (int64, error) {
-	p.mu.Lock()
-	pid := p.cmd.Process.Pid
-	p.mu.Unlock()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		return 0, fmt.Errorf("reading the memory of %s: %w", p.command.Name, err)
 	}
@@ -33,4 +30,11 @@ func parsePeak(status string) (int64, error) {
 		}
 	}
 	return 0, errors.New("reading the memory of a process: there is no VmHWM, it has ended")
+}
+
+// PID is the number of the process.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
 }
