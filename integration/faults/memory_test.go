@@ -37,7 +37,7 @@ func confine(t *testing.T, pid int) {
 	if _, err := os.Stat(group); err != nil {
 		group, limit = "/sys/fs/cgroup", "memory.max"
 	}
-	group, err := os.MkdirTemp(group, "kafka2prom-faults-")
+	group, err := os.MkdirTemp(group, "kafka2prom-faults-") //nolint:usetesting // A control group is no ordinary directory.
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.Remove(group)) })
 	require.NoError(t, os.WriteFile(filepath.Join(group, limit), strconv.AppendInt(nil, memoryLimit, 10), 0o600))
