@@ -61,16 +61,19 @@ func (b *letterbox) prepare(ctx context.Context) error {
 	return b.c.insist(ctx, "looking for the dead-letter topic", b.find)
 }
 
+// topicRumour is how long a broker may take to hear of a topic that its controller
+// has just made.
+const topicRumour = time.Second
+
 func (b *letterbox) find(ctx context.Context) error {
-	topics, err := b.c.admin.ListTopics(ctx, b.cfg.Topic)
-	if err != nil {
-		return fmt.Errorf("looking for the dead-letter topic %s: %w", b.cfg.Topic, err)
-	}
-	err = topics[b.cfg.Topic].Err
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		if !b.cfg.Create {
+	err := b.look(ctx)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) && !b.cfg.Create {
+		sleep(ctx, topicRumour)
+		if err = b.look(ctx); errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return permanent("the dead-letter topic %s does not exist; make it, or set dead_letter.create: true", b.cfg.Topic)
 		}
+	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		err = b.create(ctx)
 	}
 	if err != nil {
@@ -78,6 +81,15 @@ func (b *letterbox) find(ctx context.Context) error {
 	}
 	b.readLimit(ctx)
 	return nil
+}
+
+// look asks whether the topic is there.
+func (b *letterbox) look(ctx context.Context) error {
+	topics, err := b.c.admin.ListTopics(ctx, b.cfg.Topic)
+	if err != nil {
+		return fmt.Errorf("looking for it: %w", err)
+	}
+	return topics[b.cfg.Topic].Err
 }
 
 func (b *letterbox) create(ctx context.Context) error {

@@ -171,6 +171,28 @@ func TestADeadLetterThatIsTooLargeKeepsItsCoordinates(t *testing.T) {
 	require.InDelta(t, 1, m.metric("kafka2prom_dead_letters_truncated_total"), 0)
 }
 
+// Brokers hear of a topic a moment after the controller that has made it.
+func TestADeadLetterTopicThatABrokerHasNotHeardOfYetIsLookedForAgain(t *testing.T) {
+	b := newBed(t, 1, receiver.Config{})
+	var denied atomic.Int32
+	b.cluster.ControlKey(int16(kmsg.Metadata), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		req, ok := kreq.(*kmsg.MetadataRequest)
+		if !ok || len(req.Topics) != 1 || req.Topics[0].Topic == nil || *req.Topics[0].Topic != deadTopic || denied.Add(1) > 1 {
+			return nil, nil, false
+		}
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic, topic.ErrorCode = req.Topics[0].Topic, kerr.UnknownTopicOrPartition.Code
+		resp := kmsg.NewPtrMetadataResponse()
+		resp.Version, resp.Topics = req.Version, []kmsg.MetadataResponseTopic{topic}
+		return resp, nil, true
+	})
+	b.produceReadings(0, "a", 0, 1)
+	b.start()
+	b.awaitCommitted(0, 1)
+	require.Greater(t, denied.Load(), int32(1))
+}
+
 func TestTheDeadLetterTopicMustExistUnlessItMayBeMade(t *testing.T) {
 	b := newBed(t, 1, receiver.Config{})
 	m := b.start(func(s *settings) { s.consumer.DeadLetter = &DeadLetterConfig{Topic: "missing"} })
