@@ -33,18 +33,24 @@ func isUp(p *Process) func(context.Context) error {
 }
 
 func TestStopAsksAndKillDoesNot(t *testing.T) {
-	polite := shell(t, `trap 'echo asked; exit 3' TERM; while :; do sleep 0.01; done`)
-	require.NoError(t, polite.awaitReady(isUp(polite)))
+	polite := shell(t, `trap 'echo asked; exit 3' TERM; echo armed; while :; do sleep 0.01; done`)
+	awaitArmed(t, polite)
 	require.NoError(t, polite.Stop())
 	require.Equal(t, 3, polite.ExitCode())
 	require.Contains(t, polite.Log(), "asked")
 
-	forced := shell(t, `trap 'echo asked' TERM; while :; do sleep 0.01; done`)
-	require.NoError(t, forced.awaitReady(isUp(forced)))
+	forced := shell(t, `trap 'echo asked' TERM; echo armed; while :; do sleep 0.01; done`)
+	awaitArmed(t, forced)
 	require.NoError(t, forced.Kill())
 	require.Equal(t, -1, forced.ExitCode())
 	require.NotContains(t, forced.Log(), "asked")
 	require.NoError(t, forced.Kill(), "a process that has ended already")
+}
+
+// awaitArmed waits until the trap of a script is set: a signal before that ends it.
+func awaitArmed(t *testing.T, p *Process) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(p.Log(), "armed") }, readyTimeout, readyPause)
 }
 
 func TestAStartedAgainProcessAppendsToItsLog(t *testing.T) {
