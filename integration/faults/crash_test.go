@@ -13,19 +13,19 @@ import (
 const kills = 20
 
 func TestKilledUnderLoad(t *testing.T) {
-	f := func(name string, outOfOrder time.Duration) {
+	f := func(name string, outOfOrder time.Duration, remote string) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			tr := begin(t, plan{
-				name: name, injured: "kill -9, 20 times, static id", outOfOrder: outOfOrder,
+				name: name, injured: "kill -9, 20 times, static id", outOfOrder: outOfOrder, remote: remote,
 				duplicates: kills * inFlight,
 			})
 			killRepeatedly(tr)
 			tr.finish()
 		})
 	}
-	f("killed, window 1 h", time.Hour)
-	f("killed, no window", 0)
+	f("killed, window 1 h", time.Hour, "")
+	f("killed, no window", 0, "")
 }
 
 // killRepeatedly kills an instance each time that it has committed something, and a
@@ -41,4 +41,19 @@ func killRepeatedly(tr *trial) {
 		require.NoError(tr, program.Start())
 	}
 	tr.calm()
+}
+
+// An orderly end leaves nothing to be sent again, and no window is needed for it.
+func TestTerminatedUnderLoad(t *testing.T) {
+	tr := begin(t, plan{name: "terminated", injured: "SIGTERM and restart under load, 10 times, no window"})
+	tr.flow(1000)
+	program := tr.start()
+	for range 10 {
+		tr.awaitCommitted(tr.committed())
+		time.Sleep(time.Duration(rand.IntN(700)) * time.Millisecond)
+		program.Terminate(t)
+		require.NoError(t, program.Start())
+	}
+	tr.calm()
+	tr.finish()
 }
