@@ -54,6 +54,7 @@ func TestTerminatedUnderLoad(t *testing.T) {
 		program.Terminate(t)
 		require.NoError(t, program.Start())
 	}
+	tr.awaitCommitted(tr.committed()) // The last one is up, and listens to signals.
 	tr.calm()
 	tr.finish()
 }
