@@ -101,7 +101,7 @@ func (s *settlement) collect(c *Consumer) {
 	c.metrics.refused(written)
 	for _, r := range written {
 		switch {
-		case r.Reason == transform.ReasonPossiblyStored && c.opts.CountPossiblyStored:
+		case c.counts(r):
 			s.count(r.Record, transform.ReasonPossiblyStored)
 		case c.cfg.OnError == onErrorSkip:
 			c.metrics.skips.log(r)
@@ -118,6 +118,13 @@ func (s *settlement) collect(c *Consumer) {
 	for i := range s.letters {
 		delete(s.counted, s.letters[i].record)
 	}
+}
+
+// counts says that a refusal is only counted, because the sample is stored already as
+// far as can be known. Where that is a guess, a dead-letter topic gets the record.
+func (c *Consumer) counts(r transform.Refusal) bool {
+	return r.Reason == transform.ReasonPossiblyStored && c.opts.CountPossiblyStored &&
+		(!r.Untried || c.cfg.OnError != onErrorDeadLetter)
 }
 
 func (s *settlement) count(rec *kgo.Record, reason transform.Reason) {

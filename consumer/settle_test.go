@@ -49,3 +49,30 @@ func TestRecordsThatWereFilteredBehindACapAreAbandonedAndNothingElseIs(t *testin
 	require.Len(t, l.stops, 1)
 	l.requireBalanced(t)
 }
+
+// After a crash without an out-of-order window a writer of 1.0 gives up samples
+// together that an earlier owner may have stored. Where there is a dead-letter topic
+// none of them is dropped on a guess.
+func TestWhatMayBeStoredIsCountedUnlessThatIsAGuessAndThereIsADeadLetterTopic(t *testing.T) {
+	f := func(onError string, untried bool, letters int) {
+		t.Helper()
+		l := newLoose(t, func(c *Config, o *Options) { c.OnError, o.CountPossiblyStored = onError, true })
+		l.assign(0)
+		l.poll(0, 0, 3)
+		l.submit(closedAge)
+		r := refusal(l.inFlight[0].out.Samples[1].Record, transform.ReasonPossiblyStored)
+		r.Exact, r.Untried = !untried, untried
+		v := landing()
+		v.refused = append(v.refused, r)
+		s := settlement{batch: l.inFlight[0]}
+		s.batch.written = v
+		s.collect(l.Consumer)
+		require.Len(t, s.letters, letters)
+		require.Len(t, s.counted, 1-letters)
+		require.Nil(t, s.refusal)
+	}
+	f(onErrorDeadLetter, true, 1)
+	f(onErrorDeadLetter, false, 0)
+	f(onErrorStop, true, 0)
+	f(onErrorSkip, true, 0)
+}

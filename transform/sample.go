@@ -54,6 +54,9 @@ type Refusal struct {
 	// Exact is false where the receiver did not say which samples it refused
 	// and this one is only a candidate.
 	Exact bool
+	// Untried says that the sample was given up together with others that an earlier
+	// owner may have stored, and that it may be one that nobody has stored.
+	Untried bool
 }
 
 // Reason is the machine-readable cause of a refusal or of a filtered record.

@@ -249,5 +249,6 @@ func unsettled(items []item) []item {
 
 // condemn refuses items together: it is not known which of them are at fault.
 func (i *isolation) condemn(items []item) {
-	i.s.refuse(items, verdict{reason: i.reason(), text: i.last.words(), count: live(items), exact: live(items) == 1})
+	alone := live(items) == 1
+	i.s.refuse(items, verdict{reason: i.reason(), text: i.last.words(), count: live(items), exact: alone, guessed: !alone})
 }

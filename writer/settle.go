@@ -96,6 +96,8 @@ type verdict struct {
 	// which; count says how many.
 	exact bool
 	count int
+	// guessed says that the receiver has not judged the items one by one.
+	guessed bool
 }
 
 // refuse settles items: their records get a dead letter each, or whatever the
@@ -139,6 +141,9 @@ func (v verdict) refusal(it *item) transform.Refusal {
 	}
 	if r.Reason == transform.ReasonRefused && (it.doubtful || it.batch.replayed(it.Record)) {
 		r.Reason = transform.ReasonPossiblyStored
+		// The same bytes again are stored as a whole or not at all. What an earlier owner
+		// has stored may have holes, if it ended while it took a request apart.
+		r.Untried = v.guessed && !it.doubtful
 	}
 	return r
 }
