@@ -234,7 +234,9 @@ func TestAzureManagedIdentityGetsATokenOnce(t *testing.T) {
 	t.Setenv("IDENTITY_HEADER", "identity")
 
 	receiver := newRecorder(t)
-	rt := transport(t, "azuread: {managed_identity: {}}")
+	// The library keeps tokens by client for the whole process: each run has its own.
+	client := fmt.Sprintf("00000000-0000-4000-8000-%012x", time.Now().UnixNano()&0xffffffffffff)
+	rt := transport(t, "azuread: {managed_identity: {client_id: "+client+"}}")
 	for range 2 {
 		_, err := post(t, rt, receiver.URL)
 		require.NoError(t, err)
