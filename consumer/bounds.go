@@ -73,11 +73,7 @@ func (c *Consumer) readBounds(ctx context.Context) {
 	if len(topics) == 0 {
 		return
 	}
-	list := c.admin.ListCommittedOffsets
-	if c.cfg.Isolation == isolationUncommitted {
-		list = c.admin.ListEndOffsets
-	}
-	ends, err := list(ctx, topics...)
+	ends, err := c.listEnds(ctx, topics...)
 	if err == nil {
 		var starts kadm.ListedOffsets
 		if starts, err = c.admin.ListStartOffsets(ctx, topics...); err == nil {

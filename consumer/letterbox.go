@@ -70,7 +70,7 @@ func (b *letterbox) find(ctx context.Context) error {
 	if errors.Is(err, kerr.UnknownTopicOrPartition) && !b.cfg.Create {
 		sleep(ctx, topicRumour)
 		if err = b.look(ctx); errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return permanent("the dead-letter topic %s does not exist; make it, or set dead_letter.create: true", b.cfg.Topic)
+			return noLetterTopic(b.cfg.Topic)
 		}
 	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
@@ -114,21 +114,9 @@ func (b *letterbox) create(ctx context.Context) error {
 // readLimit asks for the topic's limit; where that is not allowed, Kafka's default
 // stays.
 func (b *letterbox) readLimit(ctx context.Context) {
-	configs, err := b.c.admin.DescribeTopicConfigs(ctx, b.cfg.Topic)
-	if err != nil {
-		return
-	}
-	rc, err := configs.On(b.cfg.Topic, nil)
-	if err != nil {
-		return
-	}
-	for _, c := range rc.Configs {
-		if c.Key != "max.message.bytes" || c.Value == nil {
-			continue
-		}
-		if n, err := strconv.ParseInt(*c.Value, 10, 32); err == nil {
-			b.maxBytes.Store(int32(min(max(n, 1<<10), 64<<20)))
-		}
+	text := b.c.topicConfig(ctx, b.cfg.Topic, "max.message.bytes")
+	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
+		b.maxBytes.Store(int32(min(max(n, 1<<10), 64<<20)))
 	}
 }
 
@@ -204,4 +192,10 @@ func (b *letterbox) attempt(ctx context.Context, letters []letter) (failed []let
 		b.c.metrics.truncated.Inc()
 	}
 	return failed, err
+}
+
+// noLetterTopic is the error of a dead-letter topic that is missing, and is not to be
+// made.
+func noLetterTopic(topic string) error {
+	return permanent("the dead-letter topic %s does not exist; make it, or set dead_letter.create: true", topic)
 }

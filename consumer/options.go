@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,12 +66,8 @@ func (c *Consumer) startOffset(now time.Time) (kgo.Offset, error) {
 // the settler alone and committed by the client, each commit interval; a
 // rebalance waits until a poll has been taken in, and not for its flush.
 func (c *Consumer) membership() []kgo.Opt {
-	group := c.cfg.Group
-	if c.opts.Span.Group != "" {
-		group = c.opts.Span.Group
-	}
 	opts := []kgo.Opt{
-		kgo.ConsumerGroup(group),
+		kgo.ConsumerGroup(c.group()),
 		kgo.SessionTimeout(c.cfg.SessionTimeout),
 		kgo.HeartbeatInterval(c.cfg.HeartbeatInterval),
 		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
@@ -92,6 +89,9 @@ func (c *Consumer) membership() []kgo.Opt {
 	}
 	return opts
 }
+
+// group is the pipeline's, or that of a replay.
+func (c *Consumer) group() string { return cmp.Or(c.opts.Span.Group, c.cfg.Group) }
 
 // commitInterval is short in a bounded run, which ends with its last commit.
 func (c *Consumer) commitInterval() time.Duration {

@@ -68,11 +68,7 @@ func (c *Consumer) peekBounds(ctx context.Context, s *span, topics []string, e E
 	if err := c.captureStarts(ctx, s, topics); err != nil {
 		return err
 	}
-	end := c.admin.ListCommittedOffsets
-	if c.cfg.Isolation == isolationUncommitted {
-		end = c.admin.ListEndOffsets
-	}
-	if err := capture(ctx, end, topics, s.stops); err != nil {
+	if err := capture(ctx, c.listEnds, topics, s.stops); err != nil {
 		return err
 	}
 	for p, stop := range s.stops {

@@ -125,11 +125,7 @@ func (c *Consumer) captureStarts(ctx context.Context, s *span, topics []string) 
 // span ends before it and the log allows to say so, the first offset behind the
 // span.
 func (c *Consumer) captureStops(ctx context.Context, s *span, topics []string, now time.Time) error {
-	end := c.admin.ListCommittedOffsets
-	if c.cfg.Isolation == isolationUncommitted {
-		end = c.admin.ListEndOffsets
-	}
-	if err := capture(ctx, end, topics, s.stops); err != nil {
+	if err := capture(ctx, c.listEnds, topics, s.stops); err != nil {
 		return err
 	}
 	if c.opts.Span.To.IsZero() || !c.opts.Span.Replay {
@@ -164,20 +160,33 @@ func ceilMilli(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli
 // appendTime says that the brokers set the timestamps of a topic, so that they are
 // in order. Where it cannot be asked they are taken not to be.
 func (c *Consumer) appendTime(ctx context.Context, topic string) bool {
+	return c.topicConfig(ctx, topic, "message.timestamp.type") == "LogAppendTime"
+}
+
+// topicConfig asks for one setting of a topic; empty where it cannot be asked.
+func (c *Consumer) topicConfig(ctx context.Context, topic, key string) string {
 	configs, err := c.admin.DescribeTopicConfigs(ctx, topic)
 	if err != nil {
-		return false
+		return ""
 	}
 	rc, err := configs.On(topic, nil)
 	if err != nil {
-		return false
+		return ""
 	}
 	for _, cfg := range rc.Configs {
-		if cfg.Key == "message.timestamp.type" && cfg.Value != nil {
-			return *cfg.Value == "LogAppendTime"
+		if cfg.Key == key && cfg.Value != nil {
+			return *cfg.Value
 		}
 	}
-	return false
+	return ""
+}
+
+// listEnds lists the ends of what can be read.
+func (c *Consumer) listEnds(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+	if c.cfg.Isolation == isolationUncommitted {
+		return c.admin.ListEndOffsets(ctx, topics...)
+	}
+	return c.admin.ListCommittedOffsets(ctx, topics...)
 }
 
 // capture lists one offset a partition.
@@ -229,10 +238,7 @@ func (c *Consumer) ended(ctx context.Context) (bool, error) {
 		}
 		return true, nil
 	}
-	group := c.cfg.Group
-	if c.opts.Span.Group != "" {
-		group = c.opts.Span.Group
-	}
+	group := c.group()
 	committed, err := c.admin.FetchOffsets(ctx, group)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return false, fmt.Errorf("fetching the committed offsets of group %s: %w", group, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -61,14 +60,14 @@ func (c *Consumer) survey(ctx context.Context) (string, error) {
 
 // surveyTopic sums up one topic.
 func surveyTopic(topic string, s *span, committed kadm.OffsetResponses) string {
-	var ids []int32
+	var partitions int
 	var records, lag int64
 	started := false
 	for p, stop := range s.stops {
 		if p.topic != topic {
 			continue
 		}
-		ids = append(ids, p.id)
+		partitions++
 		records += stop - s.starts[p]
 		at := s.starts[p]
 		if o, ok := committed.Lookup(topic, p.id); ok && o.At >= 0 {
@@ -76,12 +75,11 @@ func surveyTopic(topic string, s *span, committed kadm.OffsetResponses) string {
 		}
 		lag += max(0, stop-at)
 	}
-	slices.Sort(ids)
 	behind := fmt.Sprintf("lag %d", lag)
 	if !started {
 		behind = "no committed offset yet"
 	}
-	return fmt.Sprintf("%s (%d partitions, %d offsets in the log, %s)", topic, len(ids), records, behind)
+	return fmt.Sprintf("%s (%d partitions, %d offsets in the log, %s)", topic, partitions, records, behind)
 }
 
 func (c *Consumer) surveyLetters(ctx context.Context) (string, error) {
@@ -99,5 +97,5 @@ func (c *Consumer) surveyLetters(ctx context.Context) (string, error) {
 	case c.cfg.DeadLetter.Create:
 		return "; the dead-letter topic " + name + " will be created", nil
 	}
-	return "", permanent("the dead-letter topic %s does not exist; make it, or set dead_letter.create: true", name)
+	return "", noLetterTopic(name)
 }
