@@ -21,7 +21,8 @@ import (
 // plan is what a scenario may want to have otherwise.
 type plan struct {
 	name       string
-	injured    string // What is done to it, for the table.
+	injured    string       // What is done to it, for the table.
+	lab        *harness.Lab // With another broker than the one of all scenarios.
 	partitions int32
 	outOfOrder time.Duration
 	// pipeline and remote are further lines and keys of the configuration.
@@ -73,6 +74,7 @@ pipelines:
 type trial struct {
 	*testing.T
 	plan       plan
+	lab        *harness.Lab
 	stream     *Stream
 	proxy      *Proxy
 	prometheus *servers.Receiver
@@ -102,15 +104,15 @@ func begin(t *testing.T, p plan) *trial {
 	p.memory = cmp.Or(p.memory, 200<<20)
 	p.rule, p.shape = cmp.Or(p.rule, ledgerRule), cmp.Or(p.shape, smallShape)
 	p.catchUp = cmp.Or(p.catchUp, 30*time.Second)
-	tr := &trial{T: t, plan: p, result: Result{Name: p.name, Injured: p.injured}}
-	tr.prometheus = lab.Receiver(t, servers.ReceiverOptions{OutOfOrder: p.outOfOrder})
+	tr := &trial{T: t, plan: p, lab: cmp.Or(p.lab, lab), result: Result{Name: p.name, Injured: p.injured}}
+	tr.prometheus = tr.lab.Receiver(t, servers.ReceiverOptions{OutOfOrder: p.outOfOrder})
 	proxy, err := StartProxy(tr.prometheus.WriteURL())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
 	tr.proxy = proxy
-	tr.topic = lab.TopicWith(t, "faults", p.partitions, p.topic)
+	tr.topic = tr.lab.TopicWith(t, "faults", p.partitions, p.topic)
 	// The broker's clock says when a dead letter was in the log.
-	tr.letters = lab.TopicWith(t, "faults-dead", 1, map[string]string{"message.timestamp.type": "LogAppendTime", "max.message.bytes": "67108864"})
+	tr.letters = tr.lab.TopicWith(t, "faults-dead", 1, map[string]string{"message.timestamp.type": "LogAppendTime", "max.message.bytes": "67108864"})
 	tr.group = "group-" + tr.topic
 	tr.stream = NewStream(tr.topic, p.partitions)
 
@@ -119,7 +121,7 @@ func begin(t *testing.T, p plan) *trial {
 	t.Cleanup(cancel)
 	tr.watchers.Go(func() {
 		tr.commits = watchCommits(ctx, func(ctx context.Context) (map[int32]int64, error) {
-			return lab.Committed(ctx, tr.group, tr.topic)
+			return tr.lab.Committed(ctx, tr.group, tr.topic)
 		})
 	})
 	return tr
@@ -132,7 +134,7 @@ func (tr *trial) start(lines ...string) *harness.Program {
 	for _, line := range append(lines, tr.plan.pipeline...) {
 		extra.WriteString("    " + line + "\n")
 	}
-	program := lab.Run(tr.T, fmt.Sprintf(configuration, tr.topic, tr.group, tr.plan.rule, tr.letters, tr.plan.shape, extra.String(), tr.proxy.URL, tr.plan.remote))
+	program := tr.lab.Run(tr.T, fmt.Sprintf(configuration, tr.topic, tr.group, tr.plan.rule, tr.letters, tr.plan.shape, extra.String(), tr.proxy.URL, tr.plan.remote))
 	tr.programs = append(tr.programs, program)
 	tr.watchers.Go(func() { tr.scrape(program) })
 	return program
@@ -170,7 +172,7 @@ func (tr *trial) flow(perSecond int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	tr.Cleanup(cancel)
 	tr.flowing, tr.flowed = cancel, make(chan error, 1)
-	go func() { tr.flowed <- tr.stream.Flow(ctx, lab, perSecond) }()
+	go func() { tr.flowed <- tr.stream.Flow(ctx, tr.lab, perSecond) }()
 }
 
 // calm ends the flow and returns when all of it is acknowledged.
@@ -182,7 +184,7 @@ func (tr *trial) calm() {
 
 // committed is the sum of the offsets that the group has committed.
 func (tr *trial) committed() (total int64) {
-	offsets, err := lab.Committed(tr.Context(), tr.group, tr.topic)
+	offsets, err := tr.lab.Committed(tr.Context(), tr.group, tr.topic)
 	if err != nil {
 		return -1
 	}
@@ -204,9 +206,9 @@ func (tr *trial) awaitNoLag() {
 	tr.Helper()
 	began := time.Now()
 	for {
-		ends, err := lab.Ends(tr.Context(), tr.topic)
+		ends, err := tr.lab.Ends(tr.Context(), tr.topic)
 		maps.DeleteFunc(ends, func(_ int32, end int64) bool { return end == 0 })
-		committed, failed := lab.Committed(tr.Context(), tr.group, tr.topic)
+		committed, failed := tr.lab.Committed(tr.Context(), tr.group, tr.topic)
 		took := time.Since(began)
 		if err == nil && failed == nil && maps.Equal(committed, ends) {
 			tr.result.CatchUp = max(tr.result.CatchUp, took)
@@ -235,7 +237,7 @@ func (tr *trial) finish() {
 // check fills the result in, prints it and fails the scenario where it is not good.
 func (tr *trial) check() {
 	tr.Helper()
-	letters, err := ReadLetters(lab.Records(tr.T, tr.letters))
+	letters, err := ReadLetters(tr.lab.Records(tr.T, tr.letters))
 	require.NoError(tr, err)
 	produced := tr.stream.Produced()
 	stored := harness.Stored(tr.T, tr.prometheus, produced)

@@ -141,7 +141,7 @@ func (l *Lab) Records(t *testing.T, topic string) []*kgo.Record {
 	if len(partitions) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(l.Kafka.Address),
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: partitions}))
 	require.NoError(t, err)
 	defer client.Close()

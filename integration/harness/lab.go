@@ -22,11 +22,12 @@ import (
 // test. Everything that a test must have for itself (topics, groups, receivers)
 // it makes with the methods here.
 type Lab struct {
-	Kafka  *servers.Kafka
-	binary string
-	client *kgo.Client
-	admin  *kadm.Client
-	topics atomic.Int64
+	Kafka   *servers.Kafka // Nil in a lab on brokers that are somebody else's.
+	brokers []string
+	binary  string
+	client  *kgo.Client
+	admin   *kadm.Client
+	topics  atomic.Int64
 }
 
 // NewLab builds the binary into dir and starts a broker there.
@@ -39,19 +40,32 @@ func NewLab(dir string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	lab, err := (&Lab{binary: binary}).On(kafka.Address)
+	if err != nil {
+		return nil, err
+	}
+	lab.Kafka = kafka
+	return lab, nil
+}
+
+// On makes a lab with the same binary on other brokers, which outlive it.
+func (l *Lab) On(brokers ...string) (*Lab, error) {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(kafka.Address), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.SeedBrokers(brokers...), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(100_000),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("making a Kafka client: %w", err)
 	}
-	return &Lab{Kafka: kafka, binary: binary, client: client, admin: kadm.NewClient(client)}, nil
+	return &Lab{brokers: brokers, binary: l.binary, client: client, admin: kadm.NewClient(client)}, nil
 }
 
-// Close stops the broker.
+// Close stops the broker, if it is the lab's own.
 func (l *Lab) Close() error {
 	l.client.Close()
+	if l.Kafka == nil {
+		return nil
+	}
 	return l.Kafka.Stop()
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ type Program struct {
 }
 
 // preamble stands before the pipelines of every configuration.
-const preamble = `kafka: {brokers: [%q]}
+const preamble = `kafka: {brokers: [%s]}
 server: {listen: %q}
 `
 
@@ -37,7 +38,7 @@ func (l *Lab) Run(t *testing.T, pipelines string, args ...string) *Program {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf(preamble, l.Kafka.Address, addresses[0]) + pipelines
+	text := fmt.Sprintf(preamble, strings.Join(l.brokers, ", "), addresses[0]) + pipelines
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 	process, err := servers.Start(servers.Command{
 		Name: "kafka2prom", Path: l.binary, Dir: dir,
