@@ -149,8 +149,14 @@ func TestTheLedgerKnowsWhereEachRecordHasToEnd(t *testing.T) {
 	delete(letters, place{1, 13})
 	require.Len(t, letters.Misplaced(s), 2, "and one that is not has none")
 
+	before := s.settled(&j, letters)
+	s.Seal()
+	require.Equal(t, before, s.settled(&j, letters), "offsets outlive the records")
+	require.Len(t, letters.Misplaced(s), 2)
 	require.Equal(t, 2, s.Forget(1, 12, &j))
 	require.Equal(t, 3, s.Produced().Len())
+	s.Next(1)
+	require.Len(t, s.settled(&j, letters)[0], 4, "and there may be more of them")
 }
 
 func letterOf(partition, offset int, at time.Time) *kgo.Record {

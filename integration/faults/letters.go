@@ -52,7 +52,7 @@ func (l Letters) Misplaced(s *Stream) (found []string) {
 	defer s.mu.Unlock()
 	for p, entries := range s.partitions {
 		for _, e := range entries {
-			at := place{int32(p), e.record.Offset}
+			at := place{int32(p), e.offset()}
 			switch n := len(l[at]); {
 			case e.fate == buried && n == 0:
 				found = append(found, fmt.Sprintf("%v has no dead letter", at))

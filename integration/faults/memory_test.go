@@ -56,7 +56,7 @@ func TestBacklogInLittleMemory(t *testing.T) {
 				shape: "    shards: 4",
 			})
 			tr.stream.suffix = `,"pad":"` + string(padding) + `"`
-			backlog(tr, compression)
+			tr.bulk(backlogRecords/200, func() []*kgo.Record { return tr.stream.Next(200) }, kgo.ProducerBatchCompression(compression))
 			program := tr.start()
 			confine(t, program.PID())
 			tr.awaitNoLag()
@@ -72,18 +72,18 @@ func TestBacklogInLittleMemory(t *testing.T) {
 	f("backlog, compressed", noise, kgo.ZstdCompression())
 }
 
-// backlog produces everything before anybody reads it.
-func backlog(tr *trial, compression kgo.CompressionCodec) {
+// bulk produces so many times what next makes, before anybody reads it, and lets go
+// of the records.
+func (tr *trial) bulk(times int, next func() []*kgo.Record, options ...kgo.Opt) {
 	tr.Helper()
-	producer, err := kgo.NewClient(kgo.SeedBrokers(lab.Kafka.Address), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(compression), kgo.ProducerLinger(20*time.Millisecond))
+	producer, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(tr.lab.Kafka.Address), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(5 * time.Millisecond), kgo.MaxBufferedRecords(100_000),
+	}, options...)...)
 	require.NoError(tr, err)
 	defer producer.Close()
-	for range backlogRecords / 200 {
-		records := tr.stream.Next(200)
-		require.NoError(tr, producer.ProduceSync(tr.Context(), records...).FirstErr())
-		for _, r := range records {
-			r.Value = nil // The ledger keeps the record, for its offset.
-		}
+	for range times {
+		require.NoError(tr, producer.ProduceSync(tr.Context(), next()...).FirstErr())
+		tr.stream.Seal()
 	}
 }

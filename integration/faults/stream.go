@@ -27,28 +27,46 @@ type entry struct {
 	series string
 	at     int64 // Milliseconds since the epoch.
 	fate   fate
-	record *kgo.Record // Has its offset once it was acknowledged.
+	record *kgo.Record // Has its offset once it was acknowledged. Nil: sealed.
+	sealed int64       // The offset, once the record is let go of.
+}
+
+func (e *entry) offset() int64 {
+	if e.record == nil {
+		return e.sealed
+	}
+	return e.record.Offset
 }
 
 // Stream makes records with known series, timestamps and values, and keeps their
 // ledger. It is safe for concurrent use.
 type Stream struct {
 	topic  string
-	begin  int64 // Timestamp of the first sample of each partition.
-	series int   // Of each partition.
+	begin  int64      // Timestamp of the first sample of each partition.
+	series [][]string // Names, by partition.
 
 	mu         sync.Mutex
 	partitions [][]entry
+	sealed     []int  // How many records of each partition are let go of.
 	suffix     string // Further fields of each record, with a comma in front.
 }
+
+// seriesPerPartition is small enough that each series has samples in every request.
+const seriesPerPartition = 50
 
 // NewStream starts the ledger of a topic, half an hour in the past, so that no
 // sample is ever ahead of the receiver's clock.
 func NewStream(topic string, partitions int32) *Stream {
-	return &Stream{
-		topic: topic, begin: time.Now().Add(-30 * time.Minute).UnixMilli(), series: 50,
-		partitions: make([][]entry, partitions),
+	s := &Stream{
+		topic: topic, begin: time.Now().Add(-30 * time.Minute).UnixMilli(), series: make([][]string, partitions),
+		partitions: make([][]entry, partitions), sealed: make([]int, partitions),
 	}
+	for p := range s.series {
+		for i := range seriesPerPartition {
+			s.series[p] = append(s.series[p], fmt.Sprintf("%d-%d", p, i))
+		}
+	}
+	return s
 }
 
 // Next makes n records for each partition. A series is always in one partition,
@@ -67,7 +85,7 @@ func (s *Stream) Next(n int) (records []*kgo.Record) {
 // add makes the next record of a partition. Its timestamp is its place.
 func (s *Stream) add(partition int32, f fate) *kgo.Record {
 	place := len(s.partitions[partition])
-	series := fmt.Sprintf("%d-%d", partition, place%s.series)
+	series := s.series[partition][place%seriesPerPartition]
 	at := s.begin + int64(place)
 	value := fmt.Appendf(nil, `{"s":%q,"t":%d,"v":%.0f%s}`, series, at, identity(partition, place), s.suffix)
 	return s.enter(partition, entry{series: series, at: at, fate: f}, value)
@@ -95,6 +113,19 @@ func (s *Stream) enter(partition int32, e entry, value []byte) *kgo.Record {
 	return e.record
 }
 
+// Seal lets go of the records, which all have to be acknowledged: a ledger of millions
+// keeps their offsets alone. Decide does not know them any more.
+func (s *Stream) Seal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, all := range s.partitions {
+		for i := s.sealed[p]; i < len(all); i++ {
+			all[i].sealed, all[i].record = all[i].record.Offset, nil
+		}
+		s.sealed[p] = len(all)
+	}
+}
+
 // Decide gives another fate to records that have been made already.
 func (s *Stream) Decide(records []*kgo.Record, f fate) {
 	s.mu.Lock()
@@ -114,7 +145,7 @@ func (s *Stream) Forget(partition int32, offset int64, j *Journal) (n int) {
 	defer s.mu.Unlock()
 	for place := range s.partitions[partition] {
 		e := &s.partitions[partition][place]
-		if e.record.Offset < offset && j.First(partition, place).IsZero() {
+		if e.offset() < offset && j.First(partition, place).IsZero() {
 			e.fate = spared
 			n++
 		}
@@ -177,9 +208,9 @@ func (s *Stream) settled(j *Journal, letters Letters) map[int32][]settled {
 	all := make(map[int32][]settled, len(s.partitions))
 	for p, entries := range s.partitions {
 		for place, e := range entries {
-			done := settled{offset: e.record.Offset}
+			done := settled{offset: e.offset()}
 			if e.fate != spared {
-				done.at = earlier(j.First(int32(p), place), letters.First(int32(p), e.record.Offset))
+				done.at = earlier(j.First(int32(p), place), letters.First(int32(p), done.offset))
 			}
 			all[int32(p)] = append(all[int32(p)], done)
 		}

@@ -33,4 +33,6 @@ func (l *Lab) TopicWith(t *testing.T, name string, partitions int32, settings ma
 }
 
 // Scrape returns everything that the program's /metrics has.
-func (p *Program) Scrape(ctx context.Context) (model.Vector, error) { return scrape(ctx, p.metrics) }
+func (p *Program) Scrape(ctx context.Context) (model.Vector, error) {
+	return scrape(ctx, p.url+"/metrics")
+}

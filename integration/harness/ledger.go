@@ -95,7 +95,7 @@ func Compare(produced, stored *Ledger) Difference {
 			switch {
 			case !ok:
 				d.note(&d.Missing, "missing: %s@%d: %s", series, timestamp, text(want))
-			case text(got) != text(want):
+			case !same(got, want):
 				d.note(&d.Wrong, "wrong: %s@%d: %s instead of %s", series, timestamp, text(got), text(want))
 			}
 		}
@@ -117,7 +117,12 @@ func (d *Difference) note(count *int, format string, args ...any) {
 	}
 }
 
-// text tells values apart exactly: -0 from 0, and each double from its neighbours.
+// same tells values apart exactly: -0 from 0, and each double from its neighbours.
+func same(a, b float64) bool {
+	return math.Float64bits(a) == math.Float64bits(b) || math.IsNaN(a) && math.IsNaN(b)
+}
+
+// text writes a value as exactly as same tells it apart.
 func text(value float64) string { return strconv.FormatFloat(value, 'g', -1, 64) }
 
 // String says what differs; it is empty where nothing does.

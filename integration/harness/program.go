@@ -22,7 +22,7 @@ import (
 // Program is a running kafka2prom.
 type Program struct {
 	*servers.Process
-	metrics string
+	url string // The root of its HTTP server.
 }
 
 // preamble stands before the pipelines of every configuration.
@@ -46,7 +46,7 @@ func (l *Lab) Run(t *testing.T, pipelines string, args ...string) *Program {
 	})
 	require.NoError(t, err)
 	endWith(t, process)
-	return &Program{Process: process, metrics: "http://" + addresses[0] + "/metrics"}
+	return &Program{Process: process, url: "http://" + addresses[0]}
 }
 
 // Running says whether the program has not ended yet.
@@ -78,11 +78,20 @@ func (p *Program) Terminate(t *testing.T) {
 	p.RequireExit(t, 0, 30*time.Second)
 }
 
+// Ready asks /-/ready. The error has what it says against being ready.
+func (p *Program) Ready(ctx context.Context) error {
+	body, err := get(ctx, p.url+"/-/ready")
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
 // Metric returns the sum over all series of a metric that carry these labels. A
 // metric that is not there fails the test.
 func (p *Program) Metric(t *testing.T, name string, labels map[string]string) float64 {
 	t.Helper()
-	samples, err := scrape(t.Context(), p.metrics)
+	samples, err := p.Scrape(t.Context())
 	require.NoError(t, err)
 	sum, found := 0.0, false
 	for _, s := range samples {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func RequireStored(t *testing.T, r *servers.Receiver, produced *Ledger) {
 // was produced to a day after the last.
 func Stored(t *testing.T, r *servers.Receiver, produced *Ledger) *Ledger {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	stored, err := read(ctx, r, produced)
 	require.NoError(t, err)
@@ -67,7 +68,7 @@ func readQuery(ctx context.Context, root string, produced *Ledger) (*Ledger, err
 		Data struct {
 			Result []struct {
 				Metric map[string]string
-				Values [][2]any
+				Values []pair
 			}
 		}
 	}
@@ -77,19 +78,35 @@ func readQuery(ctx context.Context, root string, produced *Ledger) (*Ledger, err
 	var stored Ledger
 	for _, series := range answer.Data.Result {
 		name := Name(series.Metric)
-		for _, pair := range series.Values {
-			seconds, ok := pair[0].(float64)
-			if !ok {
-				return nil, fmt.Errorf("timestamp %v of %s is no number", pair[0], name)
-			}
-			value, err := strconv.ParseFloat(fmt.Sprint(pair[1]), 64)
-			if err != nil {
-				return nil, fmt.Errorf("value of %s: %w", name, err)
-			}
-			stored.AddNamed(name, int64(math.Round(seconds*1000)), value)
+		for _, sample := range series.Values {
+			stored.AddNamed(name, sample.timestamp, sample.value)
 		}
 	}
 	return &stored, nil
+}
+
+// pair is a sample as the query API writes it: [1700000000.123,"1.5"], of which there
+// may be millions.
+type pair struct {
+	timestamp int64 // Milliseconds since the epoch.
+	value     float64
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *pair) UnmarshalJSON(text []byte) error {
+	at, value, found := strings.Cut(strings.Trim(string(text), "[]"), ",")
+	if !found {
+		return fmt.Errorf("decoding a sample: %s is no pair", text)
+	}
+	seconds, err := strconv.ParseFloat(at, 64)
+	if err != nil {
+		return fmt.Errorf("decoding the timestamp of a sample: %w", err)
+	}
+	p.timestamp = int64(math.Round(seconds * 1000))
+	if p.value, err = strconv.ParseFloat(strings.Trim(value, `"`), 64); err != nil {
+		return fmt.Errorf("decoding the value of a sample: %w", err)
+	}
+	return nil
 }
 
 // readExport reads VictoriaMetrics' raw samples, after having it make visible what
