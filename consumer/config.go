@@ -96,7 +96,8 @@ type Config struct {
 	RebalanceTimeout  time.Duration `yaml:"rebalance_timeout"`     // 1m
 	CommitInterval    time.Duration `yaml:"commit_interval"`       // 1s
 	// OnDataLoss is continue (default) or fail: what to do when retention has
-	// overtaken the consumer. It is counted either way.
+	// overtaken the consumer, which is counted either way, and with a record batch
+	// that exceeds MaxDecompressedBytes.
 	OnDataLoss string `yaml:"on_data_loss"`
 	// MaxSkew holds back the partitions that are ahead of the slowest in event time
 	// by more than this. 0: never.

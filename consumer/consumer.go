@@ -104,6 +104,7 @@ type Consumer struct {
 	start    map[partition]kgo.EpochOffset // Committed offsets, as the group's offset fetch brought them.
 	open     *batch                        // Nil until a record has come.
 	pending  []run                         // Polled, not mapped yet.
+	jumps    []jump                        // Where the client has to go on fetching.
 	inFlight []*batch                      // Submitted, not settled.
 	numbers  uint64                        // The number of the last batch.
 	spare    []transform.Output            // Of settled batches, to be filled again.

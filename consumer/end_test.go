@@ -127,7 +127,7 @@ func TestAGapIsClosedOnlyOnceTheLogIsKnownToReachBehindIt(t *testing.T) {
 			f := l.lease(0)
 			f.end, f.lastFetch = 10, time.Now().Add(-time.Minute)
 			if name == "records are still waiting" {
-				l.pending = []run{{f, []*kgo.Record{looseRecord(0, 5)}}}
+				l.pending = []run{{lease: f, records: []*kgo.Record{looseRecord(0, 5)}}}
 				l.notBefore = time.Now().Add(time.Minute)
 			}
 			change(f)

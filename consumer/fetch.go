@@ -14,8 +14,8 @@ import (
 // lease, for the client). The client has already retried what can be retried.
 // Consumer.mu is held.
 func (c *Consumer) fetchError(ctx context.Context, l *lease, f kgo.FetchTopicPartition) {
-	if ctx.Err() != nil || errors.Is(f.Err, context.DeadlineExceeded) || errors.Is(f.Err, context.Canceled) || errors.Is(f.Err, kgo.ErrClientClosed) {
-		return // The poll's own end.
+	if ctx.Err() != nil || pollEnded(f.Err) {
+		return
 	}
 	c.metrics.fetchErrors.Inc()
 	if loss, ok := errors.AsType[*kgo.ErrDataLoss](f.Err); ok {
@@ -28,6 +28,8 @@ func (c *Consumer) fetchError(ctx context.Context, l *lease, f kgo.FetchTopicPar
 	at := []zap.Field{zap.String("topic", f.Topic), zap.Int32("partition", f.Partition), zap.Error(f.Err)}
 	_, session := errors.AsType[*kgo.ErrGroupSession](f.Err)
 	switch {
+	case l != nil && oversized(f.Err) != nil:
+		// It is skipped, after the records in front of it.
 	case session:
 		c.metrics.retries.warn("the group session failed; joining again", zap.Error(f.Err))
 	case l != nil && !kerr.IsRetriable(f.Err):
@@ -38,6 +40,11 @@ func (c *Consumer) fetchError(ctx context.Context, l *lease, f kgo.FetchTopicPar
 	}
 }
 
+// pollEnded says that an error is the poll's own end.
+func pollEnded(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed)
+}
+
 // hopeless returns the error with which a fetch error ends the pipeline; nil where
 // it goes on.
 func (c *Consumer) hopeless(l *lease, f kgo.FetchTopicPartition) error {
@@ -45,6 +52,8 @@ func (c *Consumer) hopeless(l *lease, f kgo.FetchTopicPartition) error {
 	switch {
 	case lost && c.cfg.OnDataLoss == onDataLossFail:
 		return fmt.Errorf("topic %s partition %d: %w", f.Topic, f.Partition, f.Err)
+	case oversized(f.Err) != nil && c.cfg.OnDataLoss == onDataLossFail:
+		return c.oversizedError(oversized(f.Err))
 	case errors.Is(f.Err, kerr.OffsetOutOfRange) && l != nil:
 		return fmt.Errorf("topic %s partition %d: retention has removed records from offset %d on before they were read; set on_data_loss: continue to go on from the start of the log: %w",
 			f.Topic, f.Partition, l.read, f.Err)
@@ -74,7 +83,7 @@ func (c *Consumer) noticeLoss(l *lease, first int64) {
 }
 
 // countLoss counts records that are gone, and says so.
-func (c *Consumer) countLoss(p partition, lost int64, what string) {
+func (c *Consumer) countLoss(p partition, lost int64, what string, more ...zap.Field) {
 	c.metrics.lost.WithLabelValues(p.topic).Add(float64(lost))
-	c.log.Error(what, zap.String("topic", p.topic), zap.Int32("partition", p.id), zap.Int64("records", lost))
+	c.log.Error(what, append(more, zap.String("topic", p.topic), zap.Int32("partition", p.id), zap.Int64("records", lost))...)
 }

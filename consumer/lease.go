@@ -96,11 +96,15 @@ func (l *lease) done() bool {
 }
 
 // run is a stretch of polled records of one partition that have not been mapped
-// yet, in offset order.
+// yet, in offset order; or, without records, offsets that are skipped.
 type run struct {
 	lease   *lease
 	records []*kgo.Record
+	// skipped is where the partition goes on behind them; zero: there are none.
+	skipped kgo.EpochOffset
 }
+
+func (r *run) empty() bool { return len(r.records) == 0 && r.skipped.Offset == 0 }
 
 // leases is the table of the current assignment.
 type leases map[partition]*lease

@@ -48,8 +48,8 @@ func TestNothingMoreIsMappedOfAPartitionThatIsBeingRevoked(t *testing.T) {
 	l := newLoose(t)
 	l.assign(0, 1)
 	l.pending = []run{
-		{l.lease(0), []*kgo.Record{looseRecord(0, 0)}},
-		{l.lease(1), []*kgo.Record{looseRecord(1, 0)}},
+		{lease: l.lease(0), records: []*kgo.Record{looseRecord(0, 0)}},
+		{lease: l.lease(1), records: []*kgo.Record{looseRecord(1, 0)}},
 	}
 	l.running.Store(true)
 	l.leave(taken(0))
@@ -108,7 +108,7 @@ func TestAPartitionThatIsBeingRevokedIsNotTakenToBeAtItsEnd(t *testing.T) {
 	l.assign(0)
 	f := l.lease(0)
 	f.read, f.mapped = 10, 4
-	l.pending = []run{{f, []*kgo.Record{looseRecord(0, 9)}}}
+	l.pending = []run{{lease: f, records: []*kgo.Record{looseRecord(0, 9)}}}
 	l.leave(taken(0))
 	l.feed()
 	require.Nil(t, l.open)

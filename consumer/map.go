@@ -35,8 +35,12 @@ func (c *Consumer) mapPending(ctx context.Context, now time.Time) {
 			kept = append(kept, r)
 			continue
 		}
-		rest, more := c.mapRun(ctx, r, now)
-		if len(rest.records) > 0 {
+		advance := c.mapRun
+		if len(r.records) == 0 {
+			advance = c.pass
+		}
+		rest, more := advance(ctx, r, now)
+		if !rest.empty() {
 			kept = append(kept, rest)
 		}
 		if !more {

@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer, c *Consumer) *metrics {
 		commits:           vec("commits_total", "Offset commits by result: ok, failed.", "result"),
 		refusals:          vec("refusals_total", "Refused records and samples, by the stage that refused and the reason.", "stage", "reason"),
 		deadLetters:       vec("dead_letters_total", "Dead letters that the dead-letter topic has acknowledged, by the reason of their first refusal.", "reason"),
-		lost:              vec("records_lost_total", "Offsets that retention or a broker removed before they were read, by topic.", "topic"),
+		lost:              vec("records_lost_total", "Offsets that were given up, by topic: retention or a broker removed them before they were read, or their record batch is too large once it is decompressed.", "topic"),
 		fetchErrors:       counter("fetch_errors_total", "Errors that polls brought, by partition; what the client retries by itself does not count."),
 		mapRetries:        counter("map_retries_total", "Times that mapping had to wait for the schema registry."),
 		deadLetterRetries: counter("dead_letter_retries_total", "Failed attempts to write dead letters."),

@@ -39,6 +39,7 @@ func (c *Consumer) consume(ctx context.Context) {
 		}
 		haveSlot = c.intake(ctx, fetches)
 		if poll {
+			c.jumpAhead()
 			c.client.AllowRebalance()
 		}
 		c.progress.polled(time.Now())
@@ -111,9 +112,19 @@ func (c *Consumer) receive(ctx context.Context, f kgo.FetchTopicPartition, now t
 	if f.Err != nil {
 		c.fetchError(ctx, l, f)
 	}
-	if l == nil || len(f.Records) == 0 {
+	if l == nil {
 		return
 	}
+	if len(f.Records) > 0 {
+		c.take(l, f, now)
+	}
+	if e := oversized(f.Err); e != nil && c.cfg.OnDataLoss != onDataLossFail {
+		c.skipBatch(l, e)
+	}
+}
+
+// take takes in the records that a poll brought for a lease.
+func (c *Consumer) take(l *lease, f kgo.FetchTopicPartition, now time.Time) {
 	if f.Err == nil {
 		l.failed = nil // What it was has passed.
 	}
@@ -125,7 +136,7 @@ func (c *Consumer) receive(ctx context.Context, f kgo.FetchTopicPartition, now t
 	}
 	c.noticeLoss(l, f.Records[0].Offset)
 	l.read = f.Records[len(f.Records)-1].Offset + 1
-	c.pending = append(c.pending, run{l, f.Records})
+	c.pending = append(c.pending, run{lease: l, records: f.Records})
 }
 
 // readable is the end of what can be read of a partition.
