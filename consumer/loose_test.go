@@ -132,11 +132,13 @@ func looseRecord(id int32, second int) *kgo.Record {
 }
 
 // feed takes a poll in, with a slot, as the loop does.
-func (l *loose) feed(partitions ...kgo.FetchPartition) {
+func (l *loose) feed(partitions ...kgo.FetchPartition) { l.feedTopic(testTopic, partitions...) }
+
+func (l *loose) feedTopic(name string, partitions ...kgo.FetchPartition) {
 	if l.slotGone() {
 		l.slots <- struct{}{}
 	}
-	topic := kgo.FetchTopic{Topic: testTopic, Partitions: partitions}
+	topic := kgo.FetchTopic{Topic: name, Partitions: partitions}
 	l.intake(context.Background(), kgo.Fetches{{Topics: []kgo.FetchTopic{topic}}})
 }
 

@@ -1,7 +1,7 @@
 package consumer
 
 import (
-	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -12,102 +12,130 @@ import (
 	"github.com/kafka2prom/kafka2prom/transform"
 )
 
-// settling drives polls, batches, leases and verdicts in any order, and remembers
+// settling drives polls, batches, leases and verdicts in any order: two topics with
+// partitions of the same numbers, revocations in every moment (also while the dead
+// letters of a batch are being written), leases that are lost and assigned again,
+// drains that give up, and a schema registry that comes and goes. The oracle knows
 // what has been promised of each record.
 type settling struct {
 	*loose
+	*oracle
+	registry *registry
 	// read is the next offset of each partition that is held.
-	read map[int32]int64
-	// marked is the last mark of each lease.
-	marked map[*lease]int64
-	// barrier is, of the batch that is being settled, the first offset of each partition
-	// that must come again.
-	barrier map[int32]int64
-	// fates count how often each record of a lease was settled: it must be once.
-	fates map[*kgo.Record]int
-	// delivered says of each offset that it was written, dead-lettered or filtered.
-	delivered map[int32]map[int64]bool
+	read map[partition]int64
+	// half is the batch that is being settled: collected, its letters written or not,
+	// and not marked yet.
+	half *settlement
 }
 
-const modelPartitions = 3
+// modelPartitions are those of the model.
+func modelPartitions() []partition {
+	return []partition{{testTopic, 0}, {testTopic, 1}, {"others", 0}, {"others", 1}}
+}
 
 func newSettling(t *testing.T, rt *rapid.T) *settling {
 	t.Helper()
 	mode := rapid.SampledFrom([]string{onErrorDeadLetter, onErrorSkip, onErrorStop}).Draw(rt, "on_error")
-	m := &settling{
-		loose: newLoose(t, func(c *Config, o *Options) {
-			c.OnError = mode
-			c.Batch.InFlight = 4
-			if mode == onErrorDeadLetter {
-				c.DeadLetter = &DeadLetterConfig{Topic: deadTopic}
-			}
-			o.CountPossiblyStored = rapid.Bool().Draw(rt, "count")
-		}),
-		read:      map[int32]int64{},
-		marked:    map[*lease]int64{},
-		fates:     map[*kgo.Record]int{},
-		delivered: map[int32]map[int64]bool{},
-	}
-	for id := range int32(modelPartitions) {
-		m.delivered[id] = map[int64]bool{}
-	}
+	m := &settling{registry: &registry{}, read: map[partition]int64{}}
+	m.loose = newLoose(t, func(c *Config, o *Options) {
+		c.OnError = mode
+		c.Batch.InFlight = rapid.IntRange(1, 4).Draw(rt, "in_flight")
+		o.BatchSamples = rapid.SampledFrom([]int{1, 4, 1 << 20}).Draw(rt, "batch")
+		if mode == onErrorDeadLetter {
+			c.DeadLetter = &DeadLetterConfig{Topic: deadTopic}
+		}
+		o.CountPossiblyStored = rapid.Bool().Draw(rt, "count")
+		o.Mapper = m.registry
+	})
+	m.oracle = newOracle(m.Consumer)
 	return m
 }
 
-func partitionID(rt *rapid.T) int32 {
-	return int32(rapid.IntRange(0, modelPartitions-1).Draw(rt, "partition"))
+func drawPartition(rt *rapid.T) partition {
+	return rapid.SampledFrom(modelPartitions()).Draw(rt, "partition")
 }
 
-// actAssign assigns a partition, which begins where it was last marked.
+// some is a partition as the callbacks get it.
+func (p partition) some() map[string][]int32 { return map[string][]int32{p.topic: {p.id}} }
+
+// actAssign assigns a partition, which begins where it was last marked: the offsets
+// may be told before the assignment or after it.
 func (m *settling) actAssign(rt *rapid.T) {
-	id := partitionID(rt)
-	if m.lease(id) != nil {
+	p := drawPartition(rt)
+	if m.leases[p] != nil {
 		return
 	}
-	m.read[id] = max(0, m.marks.last(partition{testTopic, id}))
-	m.noteCommitted(partition{testTopic, id}, kgo.EpochOffset{Epoch: 3, Offset: m.read[id]})
-	m.assign(id)
+	m.read[p] = max(0, m.marks.last(p))
+	committed := kgo.EpochOffset{Epoch: 3, Offset: m.read[p]}
+	early := rapid.Bool().Draw(rt, "early")
+	if early {
+		m.noteCommitted(p, committed)
+	}
+	m.assigned(rt.Context(), m.client, p.some())
+	if !early {
+		m.noteCommitted(p, committed)
+	}
+	require.Equal(rt, m.read[p], m.leases[p].read)
+	require.Equal(rt, m.read[p], m.leases[p].settled)
 }
 
+// actLeave is the first half of a revocation; what is on the wire may land until the
+// second.
+func (m *settling) actLeave(rt *rapid.T) { m.leave(drawPartition(rt).some()) }
+
+// actTake is the second half of a revocation, or a loss.
 func (m *settling) actTake(rt *rapid.T) {
+	p := drawPartition(rt)
 	if rapid.Bool().Draw(rt, "lost") {
-		m.lost(context.Background(), m.client, taken(partitionID(rt)))
-		return
+		m.lost(rt.Context(), m.client, p.some())
+	} else {
+		m.revoked(rt.Context(), m.client, p.some())
 	}
-	m.revoked(context.Background(), m.client, taken(partitionID(rt)))
+	require.Nil(rt, m.leases[p])
+	for _, r := range m.pending {
+		require.NotEqual(rt, p, r.lease.partition, "nothing is kept of what was taken away")
+	}
 }
 
-// actPoll brings records, gaps, tombstones and control records.
+// actPoll brings records, gaps, tombstones and control records; sometimes beside an
+// error, and sometimes of a partition that is not held any more.
 func (m *settling) actPoll(rt *rapid.T) {
 	if m.slotGone() && len(m.inFlight) == cap(m.slots) {
-		return
+		return // The loop does not poll without a slot.
 	}
-	id := partitionID(rt)
-	if m.lease(id) == nil {
-		return
+	p := drawPartition(rt)
+	f := kgo.FetchPartition{Partition: p.id}
+	if rapid.IntRange(0, 9).Draw(rt, "error") == 0 {
+		f.Err = errors.New("corrupt batch")
 	}
-	f := kgo.FetchPartition{Partition: id}
-	for range rapid.IntRange(1, 8).Draw(rt, "records") {
-		if r := modelRecord(id, m.read[id]); r != nil {
+	for range rapid.IntRange(0, 8).Draw(rt, "records") {
+		if r := modelRecord(p, m.read[p]); r != nil {
 			f.Records = append(f.Records, r)
 		}
-		m.read[id]++
+		m.read[p]++
 	}
-	m.feed(f)
+	m.registry.down = rapid.IntRange(0, 4).Draw(rt, "registry") == 0
+	m.notBefore = time.Time{}
+	m.feedTopic(p.topic, f)
 }
 
 // modelRecord is what the log holds at an offset, always the same; nil: a gap.
-func modelRecord(id int32, offset int64) *kgo.Record {
-	r := looseRecord(id, int(offset))
-	switch (offset*7 + int64(id)*3) % 11 {
+func modelRecord(p partition, offset int64) *kgo.Record {
+	r := looseRecord(p.id, int(offset))
+	r.Topic, r.LeaderEpoch = p.topic, int32(3+offset/5)
+	switch (offset*7 + int64(p.id)*3 + int64(len(p.topic))) % 11 {
 	case 0, 4:
 		return nil
 	case 1:
 		r.Value = nil
-	case 2, 5:
+	case 2:
 		r.Value = []byte("refuse")
 	case 3:
 		r.Attrs = kgo.NewRecordAttrs(kgo.RecordAttrsOpts{Control: true})
+	case 5, 6:
+		r.Value = []byte("pair")
+	case 7:
+		r.Value = []byte("half")
 	}
 	return r
 }
@@ -118,39 +146,47 @@ func (m *settling) actSubmit(*rapid.T) {
 	}
 }
 
-// actSettle settles the oldest batch as settle does, with verdicts of the writer
-// and of the dead-letter topic drawn at random.
-func (m *settling) actSettle(rt *rapid.T) {
-	if len(m.inFlight) == 0 {
+// actCollect begins to settle the oldest batch, with verdicts of the writer and of the
+// dead-letter topic drawn at random.
+func (m *settling) actCollect(rt *rapid.T) {
+	if m.half != nil || len(m.inFlight) == 0 {
 		return
 	}
 	b := <-m.settling
-	s := settlement{batch: b, lost: rapid.IntRange(0, 20).Draw(rt, "lost") == 0}
-	if !s.lost {
-		v := m.drawVerdicts(rt, b)
-		b.written = v
-		s.collect(m.Consumer)
-		m.raiseBarriers(v)
-		var failed []letter
-		for _, l := range keepHeld(s.letters, b.held) {
-			if rapid.IntRange(0, 6).Draw(rt, "letter") == 0 {
-				failed = append(failed, l)
-				m.bar(l.record)
-			}
+	m.half = &settlement{batch: b, lost: rapid.IntRange(0, 20).Draw(rt, "given up") == 0}
+	m.begin(b, m.half.lost)
+	if m.half.lost {
+		b.written = &verdicts{landed: make(chan struct{})}
+		return
+	}
+	v := m.drawVerdicts(rt, b)
+	b.written = v
+	m.half.collect(m.Consumer)
+	m.judge(v)
+	var failed []letter
+	for _, l := range keepHeld(m.half.letters, b.held) {
+		if rapid.IntRange(0, 6).Draw(rt, "letter") == 0 {
+			failed = append(failed, l)
+			m.bar(l.record)
 		}
-		s.unacknowledged(failed)
 	}
-	before := len(m.marks.all)
+	m.half.unacknowledged(failed)
+}
+
+// actMark marks the batch that was begun.
+func (m *settling) actMark(rt *rapid.T) {
+	if m.half == nil {
+		return
+	}
+	b, before := m.half.batch, len(m.marks.all)
 	m.mu.Lock()
-	broken := map[*lease]bool{}
-	for _, p := range b.positions {
-		broken[p.lease] = p.lease.broken
-	}
-	s.mark(m.Consumer)
+	m.remember()
+	m.half.mark(m.Consumer)
 	m.forget(b)
 	m.mu.Unlock()
+	m.half = nil
 	require.Len(rt, m.marks.all, before+1)
-	m.checkMarks(rt, b, &s, broken)
+	m.checkMarks(rt, b, m.marks.all[before])
 }
 
 func (m *settling) drawVerdicts(rt *rapid.T, b *batch) *verdicts {
@@ -158,75 +194,20 @@ func (m *settling) drawVerdicts(rt *rapid.T, b *batch) *verdicts {
 	reasons := []transform.Reason{transform.ReasonRefused, transform.ReasonPossiblyStored}
 	for _, sample := range b.out.Samples {
 		switch rapid.IntRange(0, 12).Draw(rt, "verdict") {
-		case 0:
-			v.refused = append(v.refused, refusal(sample.Record, rapid.SampledFrom(reasons).Draw(rt, "reason")))
-		case 1:
+		case 0, 1:
+			r := refusal(sample.Record, rapid.SampledFrom(reasons).Draw(rt, "reason"))
+			r.Untried = rapid.Bool().Draw(rt, "untried")
+			v.refused = append(v.refused, r)
+		case 2:
 			v.abandoned = append(v.abandoned, sample.Record)
 		}
 	}
 	return v
 }
 
-// raiseBarriers finds what the writer has not dealt with.
-func (m *settling) raiseBarriers(v *verdicts) {
-	m.barrier = map[int32]int64{}
-	for _, rec := range v.abandoned {
-		m.bar(rec)
-	}
-	for _, r := range v.refused {
-		if m.cfg.OnError == onErrorStop && (r.Reason != transform.ReasonPossiblyStored || !m.opts.CountPossiblyStored) {
-			m.bar(r.Record)
-		}
-	}
-}
-
-func (m *settling) bar(rec *kgo.Record) {
-	if at, ok := m.barrier[rec.Partition]; !ok || rec.Offset < at {
-		m.barrier[rec.Partition] = rec.Offset
-	}
-}
-
-// checkMarks holds the marks of one batch against what they promise.
-func (m *settling) checkMarks(rt *rapid.T, b *batch, s *settlement, broken map[*lease]bool) {
-	marks := m.marks.all[len(m.marks.all)-1]
-	for _, p := range b.positions {
-		l := p.lease
-		at, marked := marks[l.partition]
-		limit, capped := m.barrier[l.id]
-		if s.lost || broken[l] || !l.held.Load() {
-			require.False(rt, marked, "a lease that has ended or is broken is never marked")
-			continue
-		}
-		if capped {
-			require.True(rt, l.broken)
-		}
-		if !marked {
-			require.True(rt, capped, "what has landed is marked")
-			continue
-		}
-		if capped {
-			require.LessOrEqual(rt, at.Offset, limit, "nothing at or behind a cap is marked")
-		} else {
-			require.Equal(rt, p.next, at.Offset)
-		}
-		require.Greater(rt, at.Offset, m.marked[l], "marks of a lease never go back")
-		m.marked[l] = at.Offset
-		for _, run := range p.runs {
-			for _, rec := range run {
-				if rec.Offset < at.Offset {
-					m.delivered[l.id][rec.Offset] = true
-					m.fates[rec]++
-					require.Equal(rt, 1, m.fates[rec], "a record is settled once")
-				}
-			}
-		}
-	}
-}
-
 // check holds after every step.
 func (m *settling) check(rt *rapid.T) {
 	m.requireBalanced(rt)
-	n := m.ledger.snapshot()
 	inFlight := 0
 	for _, b := range m.inFlight {
 		inFlight += b.records
@@ -234,20 +215,37 @@ func (m *settling) check(rt *rapid.T) {
 	if m.open != nil {
 		inFlight += m.open.records
 	}
-	require.Equal(rt, int64(inFlight), n.inFlight)
+	m.requireTally(rt, inFlight)
 	require.LessOrEqual(rt, len(m.slots), cap(m.slots))
 	require.LessOrEqual(rt, len(m.inFlight), len(m.slots))
 }
 
-// refusing is a mapper that refuses what says so.
-type refusing struct{ literal }
+// registry is a mapper that gives up to two samples for a record, refuses what says
+// so, and judges nothing while it is out of reach.
+type registry struct {
+	literal
+	down bool
+}
 
-func (r refusing) Apply(rec *kgo.Record, batch uint64, out *transform.Output) (transform.Verdict, error) {
-	if string(rec.Value) == "refuse" {
-		out.Refused = append(out.Refused, transform.Refusal{Record: rec, Stage: transform.StageMap, Reason: transform.ReasonNotANumber, Rule: 0, Exact: true})
+func (r *registry) Apply(rec *kgo.Record, batch uint64, out *transform.Output) (transform.Verdict, error) {
+	if r.down && rec.Offset%3 == 0 {
+		return 0, &transform.RetryError{Err: errors.New("the registry does not answer")}
+	}
+	text := string(rec.Value)
+	if text == "refuse" || text == "half" {
+		out.Refused = append(out.Refused, transform.Refusal{Record: rec, Stage: transform.StageMap, Reason: transform.ReasonNotANumber, Exact: true})
+	}
+	if text == "refuse" {
 		return transform.Refused, nil
 	}
-	return r.literal.Apply(rec, batch, out)
+	verdict, err := r.literal.Apply(rec, batch, out)
+	if text == "pair" {
+		return r.literal.Apply(rec, batch, out)
+	}
+	if text == "half" {
+		return transform.Refused, nil
+	}
+	return verdict, err
 }
 
 func TestSettlingKeepsItsPromisesInAnyOrderOfEvents(t *testing.T) {
@@ -257,20 +255,17 @@ func TestSettlingKeepsItsPromisesInAnyOrderOfEvents(t *testing.T) {
 			return // A busy machine: what was drawn so far has passed.
 		}
 		m := newSettling(t, rt)
-		m.opts.Mapper = refusing{}
 		rt.Repeat(map[string]func(*rapid.T){
-			"assign": m.actAssign, "take": m.actTake, "poll": m.actPoll, "submit": m.actSubmit, "settle": m.actSettle,
+			"assign": m.actAssign, "leave": m.actLeave, "take": m.actTake,
+			"poll": m.actPoll, "poll again": m.actPoll, "submit": m.actSubmit,
+			"collect": m.actCollect, "mark": m.actMark,
 			"": m.check,
 		})
-		for len(m.inFlight) > 0 {
-			m.actSettle(rt)
+		for m.half != nil || len(m.inFlight) > 0 {
+			m.actCollect(rt)
+			m.actMark(rt)
 			m.check(rt)
 		}
-		for id := range int32(modelPartitions) {
-			for offset := range max(0, m.marks.last(partition{testTopic, id})) {
-				require.True(rt, modelRecord(id, offset) == nil || m.delivered[id][offset],
-					"partition %d is marked beyond offset %d, which was not delivered", id, offset)
-			}
-		}
+		m.checkDelivered(rt, m.marks)
 	})
 }
