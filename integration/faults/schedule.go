@@ -58,14 +58,18 @@ func lanes() []lane {
 	const s = time.Second
 	return []lane{
 		{span{2 * s, 10 * s}, []choice{
-			{InstanceKilled, span{s / 10, 3 * s}}, {InstanceEnded, span{s / 10, 3 * s}},
-			{InstanceFrozen, span{s, 10 * s}}, {GuestJoins, span{3 * s, 8 * s}},
+			{InstanceKilled, span{s / 10, 3 * s}},
+			{InstanceEnded, span{s / 10, 3 * s}},
+			{InstanceFrozen, span{s, 10 * s}},
+			{GuestJoins, span{3 * s, 8 * s}},
 		}},
 		{span{15 * s, 40 * s}, []choice{{BrokerKilled, span{s / 10, 3 * s}}, {BrokerFrozen, span{s, 10 * s}}}},
 		{span{10 * s, 30 * s}, []choice{{ReceiverKilled, span{s / 10, 3 * s}}, {ReceiverFrozen, span{s, 8 * s}}}},
 		{span{3 * s, 12 * s}, []choice{
-			{AnswersFail, span{2 * s, 8 * s}}, {AnswersLost, span{2 * s, 8 * s}},
-			{AnswersLate, span{2 * s, 8 * s}}, {AnswersRefuse, span{s, 5 * s}},
+			{AnswersFail, span{2 * s, 8 * s}},
+			{AnswersLost, span{2 * s, 8 * s}},
+			{AnswersLate, span{2 * s, 8 * s}},
+			{AnswersRefuse, span{s, 5 * s}},
 		}},
 		{span{s / 2, 4 * s}, []choice{{RecordsHostile, span{}}, {RecordsRefused, span{}}, {RecordsAborted, span{s / 10, 2 * s}}}},
 	}

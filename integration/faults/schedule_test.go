@@ -18,7 +18,8 @@ func drawn(t *rapid.T) (seed, number uint64, length time.Duration) {
 func TestASeedGivesOneSchedule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed, number, length := drawn(t)
-		require.Equal(t, NewEpoch(seed, number, length), NewEpoch(seed, number, length))
+		first, again := NewEpoch(seed, number, length), NewEpoch(seed, number, length)
+		require.Equal(t, first, again)
 	})
 	require.NotEqual(t, NewEpoch(1, 0, time.Minute).Steps, NewEpoch(2, 0, time.Minute).Steps)
 	require.NotEqual(t, NewEpoch(1, 0, time.Minute).Steps, NewEpoch(1, 1, time.Minute).Steps)
