@@ -221,7 +221,7 @@ func TestTheProxyKnowsWhatWasAccepted(t *testing.T) {
 			require.Equal(t, status, post(t, p, version))
 			samples, _ := p.Journal.Accepted()
 			require.Equal(t, accepted, samples)
-			require.Equal(t, fault.Status == 0 && !fault.Reset, heard)
+			require.Equal(t, fault.Status == 0 && !fault.Reset && fault.Cut == 0, heard)
 			total, byStatus := p.Requests()
 			require.Equal(t, 1, total)
 			require.Equal(t, map[int]int{status: 1}, byStatus)
@@ -234,6 +234,7 @@ func TestTheProxyKnowsWhatWasAccepted(t *testing.T) {
 	f("answered by the script", 1, 204, Fault{Status: 503, RetryAfter: "1"}, 503, 0)
 	f("cut before", 1, 204, Fault{Reset: true}, 0, 0)
 	f("cut after", 1, 204, Fault{Lose: true}, 0, 1)
+	f("cut in the body", 1, 204, Fault{Cut: 10}, 0, 0)
 	f("late", 1, 204, Fault{Delay: time.Millisecond}, 204, 1)
 }
 

@@ -8,12 +8,15 @@ import (
 	"testing"
 
 	"github.com/kafka2prom/kafka2prom/integration/harness"
+	"github.com/kafka2prom/kafka2prom/integration/servers"
 )
 
 // The lab and the results of all scenarios, which run one after the other.
 var (
 	lab     *harness.Lab
 	results []Result
+	// The address that the broker advertises to those who come over a line with toxics.
+	toxicDoor string
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -25,7 +28,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if lab, err = harness.NewLab(dir); err != nil {
+	doors, err := servers.FreeAddresses(1)
+	if err == nil {
+		toxicDoor = doors[0]
+		lab, err = harness.NewLab(dir, toxicDoor)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "setting up the faults:", err)
 		return 1
 	}

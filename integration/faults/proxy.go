@@ -26,6 +26,7 @@ type Fault struct {
 	RetryAfter string        // The header, with Status.
 	Reset      bool          // Cut the connection; the receiver never hears of the request.
 	Lose       bool          // Pass the request on, and cut the connection instead of answering.
+	Cut        int64         // Cut the connection after so many bytes of the body.
 }
 
 // Script decides about each request. It is called concurrently.
@@ -48,6 +49,9 @@ type Proxy struct {
 	statuses map[int]int
 }
 
+// writePath is where a proxy takes remote write.
+const writePath = "/api/v1/write"
+
 // StartProxy listens on the loopback interface. The target is where the receiver
 // takes remote write.
 func StartProxy(target string) (*Proxy, error) {
@@ -57,7 +61,7 @@ func StartProxy(target string) (*Proxy, error) {
 		return nil, fmt.Errorf("listening for the proxy: %w", err)
 	}
 	p := &Proxy{
-		target: target, URL: "http://" + listener.Addr().String() + "/api/v1/write",
+		target: target, URL: "http://" + listener.Addr().String() + writePath,
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true}},
 		statuses: make(map[int]int),
 	}
@@ -98,11 +102,17 @@ func (p *Proxy) count(status int) {
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	fault := (*p.script.Load())()
+	if fault.Cut > 0 {
+		_, _ = io.CopyN(io.Discard, r.Body, fault.Cut) // The probe has no body.
+		p.count(0)
+		reset(w)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // The sender has gone.
 	}
-	fault := (*p.script.Load())()
 	if fault.Delay > 0 {
 		// The request is dealt with even where the sender gives up meanwhile, as on a
 		// slow network.

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestReceiverFails(t *testing.T) {
 			tr.proxy.Set(script)
 			tr.flow(1000)
 			tr.start()
-			time.Sleep(12 * time.Second)
+			time.Sleep(scaled(12*time.Second, 4*time.Second))
 			tr.calm()
 			tr.proxy.Set(nil)
 			tr.finish()
@@ -28,6 +29,7 @@ func TestReceiverFails(t *testing.T) {
 		mixed(0.3, Fault{Status: 500}, Fault{Status: 503, RetryAfter: "1"}, Fault{Status: 429, RetryAfter: "1"}, Fault{Status: 502}, Fault{Reset: true}), 0)
 	f("random 5xx and 429, 1.0", "the same under 1.0", ", protocol: '1.0'",
 		mixed(0.3, Fault{Status: 500}, Fault{Status: 503, RetryAfter: "1"}, Fault{Status: 429, RetryAfter: "1"}, Fault{Status: 502}, Fault{Reset: true}), 0)
+	f("cut in the body", "30 % of the requests are reset after 100 bytes of their body", "", mixed(0.3, Fault{Cut: 100}), 0)
 	// The sender gives up after 1 s, and the receiver takes the request at last.
 	f("timeouts", "20 % of the requests take 3 s, the sender waits for 1 s", ", remote_timeout: 1s",
 		mixed(0.2, Fault{Delay: 3 * time.Second}), 40*inFlight)
@@ -46,7 +48,7 @@ func TestAcknowledgementsLost(t *testing.T) {
 			tr.proxy.Set(mixed(0.3, Fault{Lose: true}))
 			tr.flow(1000)
 			tr.start()
-			time.Sleep(12 * time.Second)
+			time.Sleep(scaled(12*time.Second, 4*time.Second))
 			tr.calm()
 			tr.proxy.Set(nil)
 			tr.finish()
@@ -60,13 +62,14 @@ func TestAcknowledgementsLost(t *testing.T) {
 // A receiver that refuses the sender, and not the data: until somebody mends the
 // configuration nothing may be dropped.
 func TestMisconfigured(t *testing.T) {
-	tr := begin(t, plan{name: "misconfigured", injured: "401, 403 and 404 for 5 s each, then mended", outOfOrder: time.Hour})
+	each := scaled(5*time.Second, 2*time.Second)
+	tr := begin(t, plan{name: "misconfigured", injured: fmt.Sprintf("401, 403 and 404 for %s each, then mended", each), outOfOrder: time.Hour})
 	tr.flow(1000)
 	program := tr.start()
 	tr.awaitCommitted(1000)
 	for _, status := range []int{401, 403, 404} {
 		tr.proxy.Set(func() Fault { return Fault{Status: status} })
-		time.Sleep(5 * time.Second)
+		time.Sleep(each)
 		require.InDelta(t, 1, program.Metric(t, "kafka2prom_receiver_misconfigured", nil), 0, "status %d", status)
 	}
 	tr.calm()
@@ -88,13 +91,14 @@ func TestOutage(t *testing.T) {
 }
 
 func TestPrometheusKilled(t *testing.T) {
+	times := scaled(5, 2)
 	tr := begin(t, plan{
-		name: "Prometheus killed", injured: "kill -9 and restart of Prometheus, 5 times", outOfOrder: time.Hour,
-		duplicates: 5 * inFlight,
+		name: "Prometheus killed", injured: fmt.Sprintf("kill -9 and restart of Prometheus, %d times", times), outOfOrder: time.Hour,
+		duplicates: times * inFlight,
 	})
 	tr.flow(1000)
 	tr.start()
-	for range 5 {
+	for range times {
 		tr.awaitCommitted(tr.committed() + 4000)
 		require.NoError(t, tr.prometheus.Kill())
 		time.Sleep(time.Second)

@@ -78,6 +78,8 @@ type trial struct {
 	stream     *Stream
 	proxy      *Proxy
 	prometheus *servers.Receiver
+	receiver   string       // Where the program writes to; the proxy, where nothing else is in between.
+	site       harness.Site // Where the program runs.
 	topic      string
 	letters    string // The dead-letter topic.
 	group      string
@@ -109,7 +111,7 @@ func begin(t *testing.T, p plan) *trial {
 	proxy, err := StartProxy(tr.prometheus.WriteURL())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	tr.proxy = proxy
+	tr.proxy, tr.receiver = proxy, proxy.URL
 	tr.topic = tr.lab.TopicWith(t, "faults", p.partitions, p.topic)
 	// The broker's clock says when a dead letter was in the log.
 	tr.letters = tr.lab.TopicWith(t, "faults-dead", 1, map[string]string{"message.timestamp.type": "LogAppendTime", "max.message.bytes": "67108864"})
@@ -134,7 +136,7 @@ func (tr *trial) start(lines ...string) *harness.Program {
 	for _, line := range append(lines, tr.plan.pipeline...) {
 		extra.WriteString("    " + line + "\n")
 	}
-	program := tr.lab.Run(tr.T, fmt.Sprintf(configuration, tr.topic, tr.group, tr.plan.rule, tr.letters, tr.plan.shape, extra.String(), tr.proxy.URL, tr.plan.remote))
+	program := tr.lab.RunAt(tr.T, tr.site, fmt.Sprintf(configuration, tr.topic, tr.group, tr.plan.rule, tr.letters, tr.plan.shape, extra.String(), tr.receiver, tr.plan.remote))
 	tr.programs = append(tr.programs, program)
 	tr.watchers.Go(func() { tr.scrape(program) })
 	return program

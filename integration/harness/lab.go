@@ -30,13 +30,14 @@ type Lab struct {
 	topics  atomic.Int64
 }
 
-// NewLab builds the binary into dir and starts a broker there.
-func NewLab(dir string) (*Lab, error) {
+// NewLab builds the binary into dir and starts a broker there, with a door for each
+// address that is advertised.
+func NewLab(dir string, advertised ...string) (*Lab, error) {
 	binary, err := build(dir)
 	if err != nil {
 		return nil, err
 	}
-	kafka, err := servers.StartKafka(dir)
+	kafka, err := servers.StartKafka(dir, advertised...)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +94,14 @@ func build(dir string) (string, error) {
 // Receiver starts a receiver with an empty database, for this test alone.
 func (l *Lab) Receiver(t *testing.T, opts servers.ReceiverOptions) *servers.Receiver {
 	t.Helper()
-	r, err := servers.StartReceiver(t.TempDir(), opts)
+	return l.ReceiverIn(t, t.TempDir(), opts)
+}
+
+// ReceiverIn is Receiver for one whose data lies in a directory that is empty, or has
+// an empty "data".
+func (l *Lab) ReceiverIn(t *testing.T, dir string, opts servers.ReceiverOptions) *servers.Receiver {
+	t.Helper()
+	r, err := servers.StartReceiver(dir, opts)
 	require.NoError(t, err)
 	endWith(t, r.Process)
 	return r

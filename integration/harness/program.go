@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -34,19 +31,7 @@ server: {listen: %q}
 // gives the pipelines alone. It is killed at the end of the test.
 func (l *Lab) Run(t *testing.T, pipelines string, args ...string) *Program {
 	t.Helper()
-	addresses, err := servers.FreeAddresses(1)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	config := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf(preamble, strings.Join(l.brokers, ", "), addresses[0]) + pipelines
-	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
-	process, err := servers.Start(servers.Command{
-		Name: "kafka2prom", Path: l.binary, Dir: dir,
-		Args: append([]string{"run", "--config", config}, args...),
-	})
-	require.NoError(t, err)
-	endWith(t, process)
-	return &Program{Process: process, url: "http://" + addresses[0]}
+	return l.RunAt(t, Site{}, pipelines, args...)
 }
 
 // Running says whether the program has not ended yet.

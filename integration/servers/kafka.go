@@ -3,9 +3,11 @@ package servers
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,13 +19,18 @@ type Kafka struct {
 	*Process
 	// Address of the plaintext listener.
 	Address string
+	// Doors are further listeners, by the address that each advertises: clients that
+	// come through something that listens there come back through it.
+	Doors map[string]string
 }
 
-// properties is the broker's configuration, for its two addresses and its data.
+// properties is the broker's configuration, for its address and that of the
+// controller, its data, and its doors.
 const properties = `process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://%[1]s,CONTROLLER://%[2]s
-advertised.listeners=PLAINTEXT://%[1]s
+listeners=PLAINTEXT://%[1]s,CONTROLLER://%[2]s%[4]s
+advertised.listeners=PLAINTEXT://%[1]s%[5]s
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT%[6]s
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@%[2]s
 log.dirs=%[3]s
@@ -42,8 +49,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 `
 
-// StartKafka formats a data directory in dir and starts a broker on it.
-func StartKafka(dir string) (*Kafka, error) {
+// StartKafka formats a data directory in dir and starts a broker on it. For each
+// address that is advertised it has a door.
+func StartKafka(dir string, advertised ...string) (*Kafka, error) {
 	libs, err := find(kafkaDir, "libs")
 	if err != nil {
 		return nil, err
@@ -52,14 +60,17 @@ func StartKafka(dir string) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Kafka broker needs Java 17 or newer: %w", err)
 	}
-	addresses, err := FreeAddresses(2)
+	addresses, err := FreeAddresses(2 + len(advertised))
 	if err != nil {
 		return nil, err
 	}
+	k := &Kafka{Address: addresses[0], Doors: make(map[string]string, len(advertised))}
+	for i, address := range advertised {
+		k.Doors[address] = addresses[2+i]
+	}
 	config := filepath.Join(dir, "server.properties")
-	text := fmt.Sprintf(properties, addresses[0], addresses[1], filepath.Join(dir, "data"))
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, fmt.Errorf("writing the broker's configuration: %w", err)
+	if err := k.configure(config, addresses[1], filepath.Join(dir, "data")); err != nil {
+		return nil, err
 	}
 	args := []string{
 		"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
@@ -70,12 +81,29 @@ func StartKafka(dir string) (*Kafka, error) {
 		return nil, err
 	}
 	args = append(args, "kafka.Kafka", config)
-	process, err := Start(Command{Name: "kafka", Path: java, Args: args, Dir: dir})
-	if err != nil {
+	if k.Process, err = Start(Command{Name: "kafka", Path: java, Args: args, Dir: dir}); err != nil {
 		return nil, err
 	}
-	k := &Kafka{Process: process, Address: addresses[0]}
 	return k, k.awaitReady(k.ping)
+}
+
+// configure writes the broker's configuration.
+func (k *Kafka) configure(file, controller, data string) error {
+	var listeners, advertised, protocols strings.Builder
+	for address, listen := range k.Doors {
+		_, port, err := net.SplitHostPort(listen)
+		if err != nil {
+			return fmt.Errorf("splitting the address of a door: %w", err)
+		}
+		fmt.Fprintf(&listeners, ",DOOR_%s://%s", port, listen)
+		fmt.Fprintf(&advertised, ",DOOR_%s://%s", port, address)
+		fmt.Fprintf(&protocols, ",DOOR_%s:PLAINTEXT", port)
+	}
+	text := fmt.Sprintf(properties, k.Address, controller, data, &listeners, &advertised, &protocols)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("writing the broker's configuration: %w", err)
+	}
+	return nil
 }
 
 func formatStorage(java string, args []string, config string) error {
