@@ -5,8 +5,14 @@ LINT := build/tools/golangci-lint-2.15.0
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
-RUN ?= Test
-.PHONY: help build test race lint fuzz bench cover integration integration-full compliance faults demo fmt tidy vuln clean
+# All scenarios of the faults; with a pattern only those, and the other rows of the table stay.
+RUN ?=
+# The scenarios that CI runs, smaller than in the table.
+SHORT := ^Test(KilledUnderLoad|TerminatedUnderLoad|Zombie|PoisonAmongTwoThousand|AcknowledgementsLost|Misconfigured|PrometheusKilled|BrokerKilled|HostileRecords|DeadLetterTopicDown|Transactions)$$|^TestRebalanceStorm$$/^(cooperative|KIP-848)$$|^TestReceiverFails$$/^random
+# Of a soak: how long there are faults, and which; left out: others each time.
+SECONDS ?= 600
+SEED ?=
+.PHONY: help build test race lint fuzz bench cover integration integration-full compliance faults faults-short soak demo fmt tidy vuln clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' Makefile
@@ -52,7 +58,13 @@ compliance: ## Run the official compliance suite for remote-write senders.
 	cd integration/compliance && $(GO) test -count=1 ./...
 faults: ## Injure the program, Kafka and Prometheus under load; writes the table of docs/reliability.md (RUN=pattern).
 	integration/servers/fetch
-	FAULTS_TABLE=$(CURDIR)/docs/reliability.md $(GO) test -count=1 -timeout 30m -tags faults -run '$(RUN)' -v ./integration/faults
+	FAULTS_TABLE=$(CURDIR)/docs/reliability.md $(GO) test -count=1 -timeout 90m -tags faults -run '$(RUN)' -v ./integration/faults
+faults-short: ## The same in little: a selection, with fewer and shorter faults, that writes nothing.
+	integration/servers/fetch
+	$(GO) test -short -count=1 -timeout 15m -tags faults -run '$(SHORT)' -v ./integration/faults
+soak: ## Faults at random for SECONDS (default 600); SEED=n gives the same ones again.
+	integration/servers/fetch
+	SOAK_SECONDS=$(SECONDS) SOAK_SEED=$(SEED) $(GO) test -count=1 -timeout $$(($(SECONDS) * 3 + 900))s -tags faults,soak -run '^TestSoak$$' -v ./integration/faults
 
 demo: build ## Run the whole pipeline in one process, without Kafka or Prometheus.
 	$(BIN) demo

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,12 +11,13 @@ import (
 )
 
 func TestBrokerKilled(t *testing.T) {
+	times := scaled(2, 1)
 	tr := begin(t, plan{
-		name: "broker killed", injured: "kill -9 and restart of the broker, twice", outOfOrder: time.Hour, duplicates: 2 * inFlight,
+		name: "broker killed", injured: fmt.Sprintf("kill -9 and restart of the broker, %d times", times), outOfOrder: time.Hour, duplicates: 2 * inFlight,
 	})
 	tr.flow(1000)
 	tr.start()
-	for range 2 {
+	for range times {
 		tr.awaitCommitted(tr.committed() + 4000)
 		require.NoError(t, lab.Kafka.Kill())
 		time.Sleep(time.Second)

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -10,17 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const kills = 20
-
 func TestKilledUnderLoad(t *testing.T) {
+	kills := scaled(20, 5)
 	f := func(name string, outOfOrder time.Duration, remote string) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			tr := begin(t, plan{
-				name: name, injured: "kill -9, 20 times, static id", outOfOrder: outOfOrder, remote: remote,
+				name: name, injured: fmt.Sprintf("kill -9, %d times, static id", kills), outOfOrder: outOfOrder, remote: remote,
 				duplicates: kills * inFlight,
 			})
-			killRepeatedly(tr)
+			killRepeatedly(tr, kills)
 			tr.finish()
 		})
 	}
@@ -30,7 +30,7 @@ func TestKilledUnderLoad(t *testing.T) {
 
 // killRepeatedly kills an instance each time that it has committed something, and a
 // random moment later.
-func killRepeatedly(tr *trial) {
+func killRepeatedly(tr *trial, kills int) {
 	tr.Helper()
 	tr.flow(1000)
 	program := tr.start(`instance_id: one`)
@@ -45,10 +45,11 @@ func killRepeatedly(tr *trial) {
 
 // An orderly end leaves nothing to be sent again, and no window is needed for it.
 func TestTerminatedUnderLoad(t *testing.T) {
-	tr := begin(t, plan{name: "terminated", injured: "SIGTERM and restart under load, 10 times, no window"})
+	times := scaled(10, 3)
+	tr := begin(t, plan{name: "terminated", injured: fmt.Sprintf("SIGTERM and restart under load, %d times, no window", times)})
 	tr.flow(1000)
 	program := tr.start()
-	for range 10 {
+	for range times {
 		tr.awaitCommitted(tr.committed())
 		time.Sleep(time.Duration(rand.IntN(700)) * time.Millisecond)
 		program.Terminate(t)

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -15,15 +16,16 @@ import (
 // An instance stands still until the group has thrown it out, and goes on while
 // another one has its partitions.
 func TestZombie(t *testing.T) {
+	times := scaled(2, 1)
 	tr := begin(t, plan{
-		name: "zombie", injured: "SIGSTOP beyond the session timeout, then CONT, beside a second instance; twice",
+		name: "zombie", injured: fmt.Sprintf("SIGSTOP beyond the session timeout, then CONT, beside a second instance; %d times", times),
 		outOfOrder: time.Hour, duplicates: 4 * inFlight,
 	})
 	tr.flow(1000)
 	first := tr.start()
 	tr.awaitCommitted(1000)
 	second := tr.start()
-	for _, sleeper := range []*harness.Program{first, second} {
+	for _, sleeper := range []*harness.Program{first, second}[:times] {
 		tr.awaitCommitted(tr.committed() + 2000)
 		require.NoError(t, sleeper.Pause())
 		time.Sleep(8 * time.Second)
@@ -53,8 +55,6 @@ func TestRebalanceStorm(t *testing.T) {
 	f("KIP-848", "group_protocol: consumer")
 }
 
-const storms = 12
-
 // storm starts instances, ends the oldest in good order, and leaves two.
 func storm(tr *trial, static bool) {
 	tr.Helper()
@@ -66,7 +66,7 @@ func storm(tr *trial, static bool) {
 		return tr.start()
 	}
 	members := []*harness.Program{join(0), join(1)}
-	for i := range storms {
+	for i := range scaled(12, 4) {
 		time.Sleep(1500 * time.Millisecond)
 		if i%2 == 0 {
 			members = append(members, join(i/2+2))

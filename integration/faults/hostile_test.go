@@ -28,7 +28,7 @@ func TestHostileRecords(t *testing.T) {
 	require.NoError(t, err)
 	defer producer.Close()
 	program := tr.start()
-	for round := range 3 {
+	for round := range scaled(3, 1) {
 		for name, text := range hostile() {
 			records := append(tr.stream.Next(50), tr.stream.Odd(int32(round%2), buried, func(float64) []byte { return text }))
 			require.NoError(t, producer.ProduceSync(t.Context(), records...).FirstErr(), name)

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 // The dead-letter topic takes nothing for a while: nothing is committed beyond a
 // record that needs it.
 func TestDeadLetterTopicDown(t *testing.T) {
-	tr := begin(t, plan{name: "dead letters held up", injured: "the dead-letter topic takes nothing for 10 s", partitions: 2, outOfOrder: time.Hour})
+	held := scaled(10*time.Second, 4*time.Second)
+	tr := begin(t, plan{name: "dead letters held up", injured: fmt.Sprintf("the dead-letter topic takes nothing for %s", held), partitions: 2, outOfOrder: time.Hour})
 	tr.start()
 	produce := func() {
 		t.Helper()
@@ -26,10 +28,10 @@ func TestDeadLetterTopicDown(t *testing.T) {
 	tr.awaitNoLag()
 	tr.replicas("2")
 	produce()
-	time.Sleep(5 * time.Second)
-	held := tr.committed()
-	time.Sleep(5 * time.Second)
-	require.Equal(t, held, tr.committed(), "commits while letters cannot be written")
+	time.Sleep(held / 2)
+	before := tr.committed()
+	time.Sleep(held / 2)
+	require.Equal(t, before, tr.committed(), "commits while letters cannot be written")
 	tr.replicas("1")
 	produce()
 	tr.finish()

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -57,7 +58,8 @@ func (tr *trial) deleteBefore(offset int64) {
 // Transactions that are committed, aborted, and left open for a while. Nothing of an
 // aborted one is stored, and the lag still becomes 0.
 func TestTransactions(t *testing.T) {
-	tr := begin(t, plan{name: "transactions", injured: "every other one aborted, one left open for 5 s", outOfOrder: time.Hour})
+	open := scaled(5*time.Second, 2*time.Second)
+	tr := begin(t, plan{name: "transactions", injured: fmt.Sprintf("every other one aborted, two left open for %s", open), outOfOrder: time.Hour})
 	producer, err := kgo.NewClient(kgo.SeedBrokers(lab.Kafka.Address), kgo.TransactionalID(tr.topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
 	defer producer.Close()
@@ -76,10 +78,10 @@ func TestTransactions(t *testing.T) {
 			tr.stream.Decide(records, spared)
 		}
 	}
-	for i := range 30 {
+	for i := range scaled(30, 10) {
 		transact(100, kgo.TransactionEndTry(i%2 == 0), 0)
 	}
-	transact(100, kgo.TryCommit, 5*time.Second)
-	transact(100, kgo.TryAbort, 5*time.Second)
+	transact(100, kgo.TryCommit, open)
+	transact(100, kgo.TryAbort, open)
 	tr.finish()
 }
