@@ -250,17 +250,23 @@ func TestAShareOfTheRequestsFails(t *testing.T) {
 func TestTheTableIsReplacedRowByRow(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "doc.md")
 	require.NoError(t, os.WriteFile(file, []byte("before\n"+tableBegin+"\n"+tableEnd+"\nafter\n"), 0o600))
-	require.NoError(t, WriteTable(file, []Result{{Name: "a", Lost: 1}, {Name: "b"}}))
-	require.NoError(t, WriteTable(file, []Result{{Name: "a", Lost: 2}, {Name: "c"}}))
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	want := "before\n" + tableBegin + "\n" + tableHead[0] + "\n" + tableHead[1] + "\n"
-	for _, r := range []Result{{Name: "a", Lost: 2}, {Name: "b"}, {Name: "c"}} {
-		want += r.Row() + "\n"
+	require.NoError(t, WriteTable(file, []Result{{Name: "a", Lost: 1}, {Name: "b"}}, false))
+	requireRows := func(rows ...Result) {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		want := "before\n" + tableBegin + "\n" + tableHead[0] + "\n" + tableHead[1] + "\n"
+		for _, r := range rows {
+			want += r.Row() + "\n"
+		}
+		require.Equal(t, want+tableEnd+"\nafter\n", string(text))
 	}
-	require.Equal(t, want+tableEnd+"\nafter\n", string(text))
+	require.NoError(t, WriteTable(file, []Result{{Name: "a", Lost: 2}, {Name: "c"}}, false))
+	requireRows(Result{Name: "a", Lost: 2}, Result{Name: "b"}, Result{Name: "c"})
+	require.NoError(t, WriteTable(file, []Result{{Name: "c"}, {Name: "d"}}, true))
+	requireRows(Result{Name: "c"}, Result{Name: "d"})
 
 	require.NoError(t, os.WriteFile(file, []byte("no table"), 0o600))
-	require.ErrorContains(t, WriteTable(file, nil), "there are no lines")
-	require.Error(t, WriteTable(filepath.Join(t.TempDir(), "missing"), nil))
+	require.ErrorContains(t, WriteTable(file, nil, false), "there are no lines")
+	require.Error(t, WriteTable(filepath.Join(t.TempDir(), "missing"), nil, false))
 }

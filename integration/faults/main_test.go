@@ -3,9 +3,11 @@
 package faults
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/kafka2prom/kafka2prom/integration/harness"
 	"github.com/kafka2prom/kafka2prom/integration/servers"
@@ -37,8 +39,9 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "setting up the faults:", err)
 		return 1
 	}
+	began := time.Now()
 	status := m.Run()
-	fmt.Println()
+	fmt.Printf("\n%d scenarios in %s:\n", len(results), time.Since(began).Round(time.Second))
 	for _, line := range tableHead {
 		fmt.Println(line)
 	}
@@ -46,7 +49,8 @@ func run(m *testing.M) int {
 		fmt.Println(results[i].Row())
 	}
 	if file := os.Getenv("FAULTS_TABLE"); file != "" && status == 0 {
-		err = WriteTable(file, results)
+		everything := flag.Lookup("test.run").Value.String() == ""
+		err = WriteTable(file, results, everything)
 	}
 	if closed := lab.Close(); err == nil {
 		err = closed

@@ -44,13 +44,14 @@ func (r *Result) Row() string {
 }
 
 // WriteTable puts results into the table of a document. Rows of scenarios that have
-// not been run stay as they are.
-func WriteTable(file string, results []Result) error {
+// not been run stay as they are, unless the whole table is to be new: then those of
+// scenarios that are no more go.
+func WriteTable(file string, results []Result, whole bool) error {
 	old, err := os.ReadFile(file) //nolint:gosec // A document of ours.
 	if err != nil {
 		return fmt.Errorf("writing the table: %w", err)
 	}
-	text, err := replaceTable(string(old), results)
+	text, err := replaceTable(string(old), results, whole)
 	if err != nil {
 		return fmt.Errorf("writing the table of %s: %w", file, err)
 	}
@@ -60,7 +61,7 @@ func WriteTable(file string, results []Result) error {
 	return nil
 }
 
-func replaceTable(text string, results []Result) (string, error) {
+func replaceTable(text string, results []Result, whole bool) (string, error) {
 	before, rest, begun := strings.Cut(text, tableBegin)
 	table, after, ended := strings.Cut(rest, tableEnd)
 	if !begun || !ended {
@@ -69,7 +70,7 @@ func replaceTable(text string, results []Result) (string, error) {
 	var rows []string
 	for line := range strings.Lines(table) {
 		line = strings.TrimSpace(line)
-		if line != "" && !slices.Contains(tableHead, line) && !strings.HasPrefix(line, "| scenario ") {
+		if !whole && line != "" && !slices.Contains(tableHead, line) && !strings.HasPrefix(line, "| scenario ") {
 			rows = append(rows, line)
 		}
 	}
