@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafka2prom/kafka2prom/internal/receiver"
+	"github.com/kafka2prom/kafka2prom/transform"
 )
 
 // hollow makes the log of the test topic end behind its last record, as where the
@@ -149,4 +151,56 @@ func TestARecordBehindTheStopIsNotMappedAndEndsItsPartition(t *testing.T) {
 	l.settleNext(landing())
 	require.Equal(t, int64(10), l.marks.last(partition{testTopic, 0}))
 	require.Equal(t, int64(5), l.ledger.snapshot().consumed)
+}
+
+func TestARunOfRecordsThatGoesBeyondTheStopIsMappedUpToIt(t *testing.T) {
+	l := newLoose(t)
+	l.span = &span{stops: map[partition]int64{{testTopic, 0}: 5}, settled: map[partition]int64{}}
+	l.assign(0)
+	l.poll(0, 0, 9)
+	require.Equal(t, []int64{0, 1, 2, 3, 4}, l.mappedOffsets(0))
+	l.settleNext(landing())
+	require.Equal(t, int64(5), l.marks.last(partition{testTopic, 0}))
+}
+
+func TestAGapThatIsClosedInABatchOfItsOwnKeepsTheEpochOfTheRecordBeforeIt(t *testing.T) {
+	l := newLoose(t)
+	l.span = &span{stops: map[partition]int64{{testTopic, 0}: 10}, settled: map[partition]int64{}}
+	l.assign(0)
+	l.poll(0, 0, 6)
+	l.submit(closedAge)
+	l.settleNext(landing())
+	l.know(0, 10)
+	l.lease(0).lastFetch = time.Now().Add(-time.Minute)
+	l.feed()
+	l.settleNext(landing())
+	require.Equal(t, kgo.EpochOffset{Epoch: 3, Offset: 10}, l.marks.all[1][partition{testTopic, 0}])
+}
+
+func TestABoundedPartitionWhoseLogStartsBehindItsStopHasNothingLeft(t *testing.T) {
+	l := newLoose(t)
+	l.span = &span{stops: map[partition]int64{{testTopic, 0}: 10}, settled: map[partition]int64{}}
+	l.noteCommitted(partition{testTopic, 0}, kgo.EpochOffset{Epoch: 3, Offset: 4})
+	l.assign(0)
+	require.False(t, l.allMapped())
+	l.noteBounds(kadm.ListedOffsets{testTopic: {0: {Topic: testTopic, Partition: 0, Offset: 12}}},
+		kadm.ListedOffsets{testTopic: {0: {Topic: testTopic, Partition: 0, Offset: 15}}})
+	require.True(t, l.allMapped())
+	require.True(t, l.lease(0).done())
+	require.Equal(t, int64(3), l.lease(0).lag(), "what retention has removed is no lag")
+}
+
+func TestABatchIsFullBySamplesBytesAndRecords(t *testing.T) {
+	f := func(want string, samples int, bytes int64, records int) {
+		t.Helper()
+		l := newLoose(t, func(c *Config, o *Options) { c.Batch.MaxBytes, o.BatchSamples = 1000, 10 })
+		require.Empty(t, l.full(), "there is none")
+		b := l.openBatch(time.Now())
+		b.out.Samples, b.bytes, b.records = make([]transform.Sample, samples), bytes, records
+		require.Equal(t, want, l.full())
+	}
+	f("", 9, 999, maxBatchRecords-1)
+	f(closedFull, 10, 0, 0)
+	f(closedBytes, 0, 1000, 0)
+	f(closedBytes, 0, 0, maxBatchRecords) // Of tombstones alone.
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -113,4 +114,100 @@ func TestAPartitionThatIsBeingRevokedIsNotTakenToBeAtItsEnd(t *testing.T) {
 	l.feed()
 	require.Nil(t, l.open)
 	require.Equal(t, int64(4), f.mapped)
+}
+
+func TestRecordsOfALeaseThatHasEndedMeanwhileAreNotTakenIn(t *testing.T) {
+	l := newLoose(t)
+	l.assign(0, 1)
+	l.lost(t.Context(), l.client, taken(0))
+	l.feed(
+		kgo.FetchPartition{Partition: 0, Records: []*kgo.Record{looseRecord(0, 0)}},
+		kgo.FetchPartition{Partition: 1, Records: []*kgo.Record{looseRecord(1, 0)}},
+	)
+	require.Empty(t, l.mappedOffsets(0))
+	require.Equal(t, []int64{0}, l.mappedOffsets(1))
+	require.Len(t, l.leases, 1)
+}
+
+func TestTheEndOfASessionThatTakesNothingAwayLeavesTheOpenBatchOpen(t *testing.T) {
+	l := newLoose(t)
+	l.running.Store(true)
+	l.assign(0)
+	l.poll(0, 0, 5)
+	l.revoked(t.Context(), l.client, nil)
+	require.NotNil(t, l.open)
+	require.Len(t, l.leases, 1)
+	require.Zero(t, l.sink.fences)
+}
+
+func TestARevocationWaitsForTheWireAndNeverForABackOff(t *testing.T) {
+	f := func(name string, want bool, prepare func(*loose)) {
+		t.Helper()
+		l := newLoose(t, func(c *Config, _ *Options) {
+			c.OnError, c.DeadLetter = onErrorDeadLetter, &DeadLetterConfig{Topic: deadTopic}
+		})
+		l.assign(0)
+		prepare(l)
+		require.Equal(t, want, l.onWire(), name)
+	}
+	submitted := func(v *verdicts) func(*loose) {
+		return func(l *loose) {
+			l.poll(0, 0, 5)
+			l.submit(closedAge)
+			l.inFlight[0].written = v
+		}
+	}
+	waiting := &verdicts{landed: make(chan struct{})}
+	f("nothing is in flight", false, func(*loose) {})
+	f("a request is on the wire", true, submitted(waiting))
+	f("the writer waits for its next attempt", false, func(l *loose) {
+		submitted(waiting)(l)
+		l.sink.idle = true
+	})
+	f("dead letters are being written", true, func(l *loose) {
+		submitted(landing())(l)
+		l.sink.idle = true
+	})
+	f("dead letters wait for their next attempt", false, func(l *loose) {
+		submitted(landing())(l)
+		l.letters.backingOff.Store(true)
+	})
+}
+
+// The offsets of an earlier assignment are not those of the next: others have
+// committed meanwhile.
+func TestAPartitionThatComesBackStartsAtWhatIsCommittedThen(t *testing.T) {
+	l := newLoose(t)
+	p := partition{testTopic, 0}
+	l.noteCommitted(p, kgo.EpochOffset{Epoch: 3, Offset: 10})
+	l.assign(0)
+	require.Equal(t, int64(10), l.lease(0).read)
+	l.revoked(t.Context(), l.client, taken(0))
+	l.assign(0)
+	require.Equal(t, int64(-1), l.lease(0).read)
+	l.noteCommitted(p, kgo.EpochOffset{Epoch: -1, Offset: -1}) // The group has none.
+	require.Equal(t, int64(-1), l.lease(0).read)
+	l.noteCommitted(p, kgo.EpochOffset{Epoch: 4, Offset: 500})
+	require.Equal(t, int64(500), l.lease(0).read)
+	require.Equal(t, int64(500), l.lease(0).settled)
+}
+
+func TestWhatAnEarlierOwnerMayHaveDeliveredIsBounded(t *testing.T) {
+	f := func(end, first, behind int64) {
+		t.Helper()
+		l := newLoose(t, func(c *Config, o *Options) { c.Batch.InFlight, o.BatchSamples = 2, 5 })
+		l.noteCommitted(partition{testTopic, 0}, kgo.EpochOffset{Epoch: 3, Offset: 100})
+		l.assign(0)
+		ends := kadm.ListedOffsets{testTopic: {0: {Topic: testTopic, Partition: 0, Offset: end}}}
+		l.noteBounds(nil, ends)
+		ends[testTopic][0] = kadm.ListedOffset{Topic: testTopic, Partition: 0, Offset: end + 50}
+		l.noteBounds(nil, ends) // What has come since then is new.
+		b := &batch{}
+		b.at(l.lease(0))
+		require.True(t, b.replayed(looseRecord(0, int(first))))
+		require.False(t, b.replayed(looseRecord(0, int(behind))))
+	}
+	f(1000, 119, 120) // Two batches of five samples, twice.
+	f(110, 109, 110)  // The log had no more.
+	f(120, 119, 120)
 }

@@ -30,12 +30,13 @@ type loose struct {
 type shelf struct {
 	submitted []*writer.Batch
 	fences    int
+	idle      bool
 	failed    chan struct{}
 }
 
 func (s *shelf) Submit(b *writer.Batch)  { s.submitted = append(s.submitted, b) }
 func (s *shelf) Fence()                  { s.fences++ }
-func (s *shelf) Idle() bool              { return false }
+func (s *shelf) Idle() bool              { return s.idle }
 func (s *shelf) Drain(context.Context)   {}
 func (s *shelf) Failed() <-chan struct{} { return s.failed }
 func (s *shelf) Err() error              { return nil }

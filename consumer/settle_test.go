@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,4 +76,81 @@ func TestWhatMayBeStoredIsCountedUnlessThatIsAGuessAndThereIsADeadLetterTopic(t 
 	f(onErrorDeadLetter, false, 0)
 	f(onErrorStop, true, 0)
 	f(onErrorSkip, true, 0)
+}
+
+// A flush that fails and is forgotten, and the next one that succeeds and is committed,
+// is how builders of blocks lose data.
+func TestABatchThatDidNotLandIsNotPassedOverByTheNext(t *testing.T) {
+	l := newLoose(t)
+	l.assign(0, 1)
+	l.poll(0, 0, 5)
+	l.submit(closedAge)
+	l.poll(0, 5, 10)
+	l.poll(1, 0, 5)
+	l.submit(closedAge)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	first, second := <-l.settling, <-l.settling
+	first.written, second.written = &verdicts{landed: make(chan struct{})}, landing()
+	l.settling <- first
+	l.settling <- second
+	close(l.settling)
+	l.settleAll(ended)
+	require.Equal(t, int64(-1), l.marks.last(partition{testTopic, 0}))
+	require.Equal(t, int64(5), l.marks.last(partition{testTopic, 1}), "the other partition is all there")
+	require.Equal(t, int64(10), l.ledger.snapshot().abandoned)
+	require.Len(t, l.spare, 1, "samples that did not land may be on the wire still: they are not written over")
+	l.requireBalanced(t)
+}
+
+// watchful notes whether the lock is held when offsets are marked, and which batches
+// the mapper is told of.
+type watchful struct {
+	literal
+	l        *loose
+	unlocked int
+	told     []uint64
+}
+
+func (w *watchful) Landed(batch uint64) { w.told = append(w.told, batch) }
+
+func (w *watchful) MarkCommitOffsets(map[string]map[int32]kgo.EpochOffset) {
+	if w.l.mu.TryLock() {
+		w.unlocked++
+		w.l.mu.Unlock()
+	}
+}
+
+// Kafka does not check who commits: between the look at a lease and the mark no
+// callback may end it.
+func TestOffsetsAreMarkedUnderTheLockUnderWhichLeasesEnd(t *testing.T) {
+	w := &watchful{}
+	l := newLoose(t, func(_ *Config, o *Options) { o.Mapper = w })
+	w.l, l.Consumer.marks = l, w
+	l.assign(0)
+	l.poll(0, 0, 5)
+	l.submit(closedAge)
+	number := l.inFlight[0].number
+	l.settleNext(landing())
+	require.Zero(t, w.unlocked)
+	require.Equal(t, []uint64{number}, w.told, "the mapper may forget series that no batch uses any more")
+}
+
+func TestTheFirstRefusalOfAPartitionThatIsHeldStopsThePipeline(t *testing.T) {
+	l := newLoose(t, func(c *Config, _ *Options) { c.OnError = onErrorStop })
+	l.assign(0, 1)
+	l.poll(0, 0, 3)
+	l.poll(1, 0, 3)
+	l.submit(closedAge)
+	samples := l.inFlight[0].out.Samples
+	l.lost(t.Context(), l.client, taken(0))
+	v := landing()
+	for _, i := range []int{0, 4, 5} { // Of the one that was lost; offsets 1 and 2 of the other.
+		v.refused = append(v.refused, refusal(samples[i].Record, transform.ReasonRefused))
+	}
+	l.settleNext(v)
+	require.Len(t, l.stops, 1)
+	require.ErrorContains(t, l.stops[0], "partition 1 offset 1")
+	require.Equal(t, int64(1), l.marks.last(partition{testTopic, 1}))
+	l.requireBalanced(t)
 }

@@ -112,3 +112,43 @@ func TestARunThatWaitsKeepsTheLaterRunsOfItsPartitionWaiting(t *testing.T) {
 	require.Len(t, offsets, 40)
 	require.Equal(t, int64(40), l.open.at(l.lease(0)).next)
 }
+
+func TestAPartitionThatIsBrokenOrAtItsStopHoldsNobodyBack(t *testing.T) {
+	for name, change := range map[string]func(*lease){
+		"broken":      func(f *lease) { f.broken = true },
+		"at its stop": func(f *lease) { f.stop, f.read, f.mapped = 5, 5, 5 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoose(t, skewed(10*time.Second))
+			l.assign(0, 1)
+			l.know(0, 100)
+			l.know(1, 100)
+			change(l.lease(1))
+			l.poll(0, 0, 100)
+			require.Len(t, l.mappedOffsets(0), 100)
+		})
+	}
+}
+
+// Long quiet are also those that are held back themselves, and those whose records
+// are here and wait to be mapped: they are waited for.
+func TestAPartitionThatIsQuietBecauseItWaitsStillHoldsTheOthersBack(t *testing.T) {
+	for name, change := range map[string]func(*loose, *lease){
+		"it is paused":         func(_ *loose, f *lease) { f.paused = true },
+		"its records are here": func(l *loose, f *lease) { l.pending = []run{{lease: f, records: []*kgo.Record{looseRecord(1, 1)}}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLoose(t, skewed(10*time.Second))
+			l.assign(0, 1)
+			l.know(0, 100)
+			l.know(1, 100)
+			f := l.lease(1)
+			f.eventTime, f.lastFetch = looseRecord(1, 0).Timestamp.UnixMilli(), time.Now().Add(-time.Hour)
+			require.Equal(t, int64(0), l.lease(0).eventTime)
+			l.lease(0).eventTime = f.eventTime + 5000
+			require.Equal(t, f.eventTime+5000, l.eventFloor(time.Now()), "quiet for no reason")
+			change(l, f)
+			require.Equal(t, f.eventTime, l.eventFloor(time.Now()))
+		})
+	}
+}
