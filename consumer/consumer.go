@@ -99,15 +99,16 @@ type Consumer struct {
 	// relag asks for a look at the bounds of the logs now.
 	relag chan struct{}
 
-	mu       sync.Mutex
-	leases   leases
-	start    map[partition]kgo.EpochOffset // Committed offsets, as the group's offset fetch brought them.
-	open     *batch                        // Nil until a record has come.
-	pending  []run                         // Polled, not mapped yet.
-	jumps    []jump                        // Where the client has to go on fetching.
-	inFlight []*batch                      // Submitted, not settled.
-	numbers  uint64                        // The number of the last batch.
-	spare    []transform.Output            // Of settled batches, to be filled again.
+	mu        sync.Mutex
+	leases    leases
+	start     map[partition]kgo.EpochOffset // Committed offsets, as the group's offset fetch brought them.
+	open      *batch                        // Nil until a record has come.
+	pending   []run                         // Polled, not mapped yet.
+	jumps     []jump                        // Where the client has to go on fetching.
+	inFlight  []*batch                      // Submitted, not settled.
+	numbers   uint64                        // The number of the last batch.
+	recreated []string                      // Topics that were deleted while they were read.
+	spare     []transform.Output            // Of settled batches, to be filled again.
 	// notBefore holds mapping back: the schema registry is out of reach, or the rate is
 	// used up.
 	notBefore time.Time

@@ -30,6 +30,8 @@ func (c *Consumer) fetchError(ctx context.Context, l *lease, f kgo.FetchTopicPar
 	switch {
 	case l != nil && oversized(f.Err) != nil:
 		// It is skipped, after the records in front of it.
+	case isRecreated(f.Err):
+		c.anew(f.Topic)
 	case session:
 		c.metrics.retries.warn("the group session failed; joining again", zap.Error(f.Err))
 	case l != nil && !kerr.IsRetriable(f.Err):
@@ -57,7 +59,7 @@ func (c *Consumer) hopeless(l *lease, f kgo.FetchTopicPartition) error {
 	case errors.Is(f.Err, kerr.OffsetOutOfRange) && l != nil:
 		return fmt.Errorf("topic %s partition %d: retention has removed records from offset %d on before they were read; set on_data_loss: continue to go on from the start of the log: %w",
 			f.Topic, f.Partition, l.read, f.Err)
-	case errors.Is(f.Err, kerr.UnknownTopicID):
+	case isRecreated(f.Err) && (c.bound() || c.cfg.OnDataLoss == onDataLossFail):
 		return fmt.Errorf("topic %s was deleted or created anew while it was read: its offsets mean other records now; restart the program, and reset the group's offsets for the topic if it was created anew: %w",
 			f.Topic, f.Err)
 	}

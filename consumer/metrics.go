@@ -23,6 +23,7 @@ type metrics struct {
 	reg                          prometheus.Registerer
 	batches, rebalances, commits *prometheus.CounterVec
 	refusals, deadLetters, lost  *prometheus.CounterVec
+	recreated                    *prometheus.CounterVec
 	fetchErrors, mapRetries      prometheus.Counter
 	deadLetterRetries, truncated prometheus.Counter
 	bytesInFlight                prometheus.Gauge
@@ -46,6 +47,7 @@ func newMetrics(reg prometheus.Registerer, c *Consumer) *metrics {
 		refusals:          vec("refusals_total", "Refused records and samples, by the stage that refused and the reason.", "stage", "reason"),
 		deadLetters:       vec("dead_letters_total", "Dead letters that the dead-letter topic has acknowledged, by the reason of their first refusal.", "reason"),
 		lost:              vec("records_lost_total", "Offsets that were given up, by topic: retention or a broker removed them before they were read, or their record batch is too large once it is decompressed.", "topic"),
+		recreated:         vec("topics_recreated_total", "Times that a topic was deleted, or deleted and created anew, while it was read.", "topic"),
 		fetchErrors:       counter("fetch_errors_total", "Errors that polls brought, by partition; what the client retries by itself does not count."),
 		mapRetries:        counter("map_retries_total", "Times that mapping had to wait for the schema registry."),
 		deadLetterRetries: counter("dead_letter_retries_total", "Failed attempts to write dead letters."),
@@ -72,7 +74,7 @@ func (m *metrics) register(c *Consumer) error {
 		return nil
 	}
 	for _, collector := range []prometheus.Collector{
-		m.batches, m.rebalances, m.commits, m.refusals, m.deadLetters, m.lost, m.fetchErrors,
+		m.batches, m.rebalances, m.commits, m.refusals, m.deadLetters, m.lost, m.recreated, m.fetchErrors,
 		m.mapRetries, m.deadLetterRetries, m.truncated, m.bytesInFlight, c.ledger,
 		assignment{c},
 	} {

@@ -42,6 +42,7 @@ func (c *Consumer) consume(ctx context.Context) {
 			c.jumpAhead()
 			c.client.AllowRebalance()
 		}
+		c.subscribeAnew(ctx)
 		c.progress.polled(time.Now())
 	}
 }
