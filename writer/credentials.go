@@ -2,6 +2,7 @@ package writer
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -137,13 +138,20 @@ func validateReferences(c commoncfg.HTTPClientConfig) []error {
 // validateHeaders refuses headers that the protocol, the connection or the
 // authentication sets. It never repeats a value: tokens are put there.
 func validateHeaders(cfg RemoteWriteConfig, methods []string) []error {
+	var errs []error
 	taken := make(map[string]bool)
 	if section := cfg.HTTPClientConfig.HTTPHeaders; section != nil {
-		for name := range section.Headers {
-			taken[http.CanonicalHeaderKey(name)] = true
+		for _, name := range slices.Sorted(maps.Keys(section.Headers)) {
+			canonical := http.CanonicalHeaderKey(name)
+			taken[canonical] = true
+			if _, known := commoncfg.ReservedHeaders[canonical]; known {
+				continue // The section itself refuses it.
+			}
+			if problem := headerProblem(canonical, "", methods); problem != "" {
+				errs = append(errs, fielderr.New(fielderr.Join("http_headers", name), "%s", problem))
+			}
 		}
 	}
-	var errs []error
 	for _, name := range sortedKeys(cfg.Headers) {
 		canonical := http.CanonicalHeaderKey(name)
 		if problem := headerProblem(canonical, cfg.Headers[name], methods); problem != "" {

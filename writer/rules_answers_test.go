@@ -27,45 +27,22 @@ func counting(code int, counts ...string) receiver.Answer {
 	return a
 }
 
-func TestSenderMustRetryOn5xxWithBackoff(t *testing.T) {
+// TestSenderMayRetryOn429 for as long as it comes, and the same bytes.
+// TestSenderMayHonourRetryAfter in seconds and as a date, whatever the status, and
+// five minutes at most.
+func TestSenderMustIgnoreTheBodyOf2xx(t *testing.T) {
 	underBoth(t, func(t underProtocol) {
-		r := clockwork(receiver.Modern, 0)
-		var answers []receiver.Answer
-		for code := 500; code < 600; code++ {
-			answers = append(answers, status(code))
-		}
-		r.SetHook(script(answers...))
-		w := start(t, r.RoundTripper(), func(c *Config) {
-			c.RemoteWrite.Protocol, c.Retry = t.protocol, RetryConfig{MinBackoff: time.Second, MaxBackoff: 8 * time.Second}
-		})
-		require.Empty(t, deliver(w, sample(catalogue{}.named("x"), 1, 1)).Refused())
-
-		log := r.Requests()
-		require.Len(t, log, len(answers)+1)
-		longest := time.Second
-		for i := 1; i < len(log); i++ {
-			require.Equal(t, log[0].Hash, log[i].Hash)
-			require.LessOrEqual(t, log[i].Time.Sub(log[i-1].Time), longest)
-			longest = min(2*longest, 8*time.Second)
-		}
-		// The waits are drawn from all of the span, so that they come to half of it: 4 s
-		// each, with a standard deviation of 23 s for all of them.
-		require.Greater(t, log[len(log)-1].Time.Sub(log[0].Time), 200*time.Second)
-	})
-}
-
-func TestSenderMustNotRetryOn2xx(t *testing.T) {
-	underBoth(t, func(t underProtocol) {
-		for _, code := range []int{200, 201, 202, 203, 204, 206, 226, 299} {
+		for _, body := range []string{`out of order sample for series {__name__="x"}`, "error: nothing was stored", strings.Repeat("\x00", 1<<20)} {
 			r := clockwork(receiver.Modern, 0)
-			a := counting(code, "Samples", "1")
-			a.Body = `out of order sample for series {__name__="x"}`
-			a.Header.Set("Retry-After", "1")
-			r.SetHook(script(a))
-			w := start(t, r.RoundTripper(), speaking(t.protocol))
-			require.Empty(t, deliver(w, sample(catalogue{}.named("x"), 1, 1)).Refused())
-			require.Len(t, r.Requests(), 1, "%d", code)
-			require.Equal(t, map[string]int64{"written": 1}, totals(w))
+			a := counting(200, "Samples", "1")
+			a.Body = body
+			r.SetHook(script(a, a))
+			w := start(t, overHTTP(t, r), speaking(t.protocol))
+			c := catalogue{}
+			require.Empty(t, deliver(w, sample(c.named("x"), 1, 1)).Refused())
+			require.Empty(t, deliver(w, sample(c.named("x"), 2, 1)).Refused(), "nor does it disturb what comes next")
+			require.Len(t, r.Requests(), 2)
+			require.Equal(t, map[string]int64{"written": 2}, totals(w))
 		}
 	})
 }
@@ -73,27 +50,6 @@ func TestSenderMustNotRetryOn2xx(t *testing.T) {
 // TestSenderMustNotRetryOn4xxExcept429 looks at every 4xx. Those that judge the data
 // are final. All others are about who asks, where and how: dropping data for them
 // would lose it where a password has expired, so that they are tried again, slowly.
-func TestSenderMustNotRetryOn4xxExcept429(t *testing.T) {
-	underBoth(t, func(t underProtocol) {
-		var final []int
-		for code := 400; code < 500; code++ {
-			r := clockwork(receiver.Modern, 0)
-			r.SetHook(script(status(code)))
-			w := start(t, r.RoundTripper(), speaking(t.protocol))
-			b := deliver(w, sample(catalogue{}.named("x"), 1, 1))
-			if len(r.Requests()) == 1 {
-				final = append(final, code)
-				require.Len(t, b.Refused(), 1, "%d", code)
-				continue
-			}
-			require.Len(t, r.Requests(), 2, "%d", code)
-			require.Equal(t, r.Requests()[0].Hash, r.Requests()[1].Hash, "%d", code)
-			require.Empty(t, b.Refused(), "%d", code)
-		}
-		require.Equal(t, []int{400, 409, 413, 422}, final)
-	})
-}
-
 // TestSenderMustNotLetTheErrorTextDecideWhatIsSent refuses two samples of ten in
 // different words. They may decide what is said about samples, but not which are
 // sent.
@@ -116,7 +72,7 @@ func TestSenderMustNotLetTheErrorTextDecideWhatIsSent(t *testing.T) {
 				a.Body = body
 				return a
 			})
-			deliver(start(t, r.RoundTripper(), speaking(t.protocol)), samples...)
+			deliver(start(t, overHTTP(t, r), speaking(t.protocol)), samples...)
 			for _, q := range r.Requests() {
 				hashes = append(hashes, q.Hash)
 			}
@@ -139,7 +95,7 @@ func TestSenderShouldLogTheErrorText(t *testing.T) {
 			core, logs := observer.New(zapcore.InfoLevel)
 			r := clockwork(receiver.Modern, 0)
 			r.SetHook(script(receiver.Answer{Status: code, Body: "the tide is too high"}))
-			w, err := New(configure(speaking(t.protocol)), Options{Logger: zap.New(core), transport: r.RoundTripper()})
+			w, err := New(configure(speaking(t.protocol)), Options{Logger: zap.New(core), transport: overHTTP(t, r)})
 			require.NoError(t, err)
 			c := catalogue{}
 			deliver(w, sample(c.named("x"), 1, 1), sample(c.named("y"), 1, 1))
@@ -159,7 +115,7 @@ func TestSenderCanTakeAMissingCountForZero(t *testing.T) {
 			r := clockwork(receiver.Modern, 0)
 			r.SetHook(script(a))
 			c := catalogue{}
-			w := start(t, r.RoundTripper(), speaking(protocolV2))
+			w := start(t, overHTTP(t, r), speaking(protocolV2))
 			b := deliver(w, sample(c.named("x"), 1, 1), sample(c.named("y"), 1, 1))
 			require.Len(t, r.Requests(), 1)
 			require.Equal(t, []string{"refused", "refused"}, reasons(b))
@@ -175,7 +131,7 @@ func TestSenderMustNotTakeAMissingCountForZeroUnder1_0(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := clockwork(receiver.Modern, 0)
 			r.SetHook(script(a))
-			w := start(t, r.RoundTripper(), speaking(protocolV1))
+			w := start(t, overHTTP(t, r), speaking(protocolV1))
 			require.Empty(t, deliver(w, sample(catalogue{}.named("x"), 1, 1)).Refused())
 			require.Len(t, r.Requests(), 1)
 			require.Equal(t, map[string]int64{"written": 1}, totals(w))
@@ -192,7 +148,7 @@ func TestSenderMustNotTakeTheVersionFromResponseHeaders(t *testing.T) {
 				return receiver.Answer{Header: http.Header{"X-Prometheus-Remote-Write-Version": {version}}}
 			})
 			c := catalogue{}
-			w := start(t, r.RoundTripper(), auto)
+			w := start(t, overHTTP(t, r), auto)
 			deliver(w, sample(c.named("x"), 1, 1))
 			deliver(w, sample(c.named("x"), 2, 1))
 			require.Equal(t, []string{"2.0 empty", want, want}, protocols(r))
@@ -203,20 +159,59 @@ func TestSenderMustNotTakeTheVersionFromResponseHeaders(t *testing.T) {
 	f(receiver.Modern, "0.1.0", protocolV2)
 }
 
-func TestSenderMustRetryTheWholeRequestAfterAPartialWrite(t *testing.T) {
-	for _, code := range []int{429, 500, 503} {
-		synctest.Test(t, func(t *testing.T) {
-			r := clockwork(receiver.Modern, 0)
-			a := counting(code, "Samples", "1")
-			a.Body = `out of order sample for series {__name__="y"}`
-			r.SetHook(script(a))
-			c := catalogue{}
-			w := start(t, r.RoundTripper(), speaking(protocolV2))
-			require.Empty(t, deliver(w, sample(c.named("x"), 1, 1), sample(c.named("y"), 1, 1)).Refused())
-			log := r.Requests()
-			require.Len(t, log, 2)
-			require.Equal(t, log[0].Hash, log[1].Hash)
-			require.Equal(t, 2, log[1].Samples)
-		})
+// TestSenderShouldTake2xxWithoutACountFor415 whether it has spoken 2.0 before or not.
+func TestSenderShouldTake2xxWithoutACountFor415(t *testing.T) {
+	for _, code := range []int{200, 202, 204} {
+		fallsBack(t, status(code))
 	}
+}
+
+// TestSenderMayFallBackOn415 at once, for good, and with the headers of 1.0.
+func TestSenderMayFallBackOn415(t *testing.T) { fallsBack(t, status(415)) }
+
+// fallsBack has a receiver that once spoke 2.0 answer like this: the same samples come
+// again as 1.0 without a wait, and so does all that follows.
+func fallsBack(t *testing.T, answer receiver.Answer) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := clockwork(receiver.Modern, 0)
+		r.SetHook(script(receiver.Answer{}, answer))
+		w := start(t, overHTTP(t, r), auto)
+		c := catalogue{}
+		begin := time.Now()
+		require.Empty(t, deliver(w, sample(c.named("x"), 1, 1)).Refused())
+		require.Zero(t, time.Since(begin))
+		deliver(w, sample(c.named("x"), 2, 1))
+		require.Equal(t, []string{"2.0 empty", "2.0", "1.0", "1.0"}, protocols(r))
+		require.Equal(t, []int64{1, 2}, times(r, c.named("x")))
+		require.Empty(t, r.Violations())
+		require.Equal(t, map[string]int64{"written": 2}, totals(w))
+	})
+}
+
+// TestSenderShouldExpect400From1xReceivers to a message that they cannot read: no
+// sample is blamed for it.
+func TestSenderShouldExpect400From1xReceivers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := clockwork(receiver.Legacy, 0)
+		nonsense := func(q *receiver.Request) receiver.Answer {
+			if q.Protocol == receiver.V2 {
+				return receiver.Answer{Status: 400, Body: "proto: wrong wireType = 0"}
+			}
+			return receiver.Answer{}
+		}
+		r.SetHook(nonsense)
+		c := catalogue{}
+		w := start(t, overHTTP(t, r), auto)
+		require.Empty(t, deliver(w, sample(c.named("x"), 1, 1)).Refused())
+		require.Equal(t, []string{"2.0 empty", "1.0"}, protocols(r))
+
+		r = clockwork(receiver.Modern, 0)
+		w = start(t, overHTTP(t, r), auto)
+		deliver(w, sample(c.named("x"), 1, 1))
+		r.SetHook(nonsense) // Somebody has gone back to an older version.
+		require.Empty(t, deliver(w, sample(c.named("x"), 2, 1)).Refused())
+		require.Equal(t, []string{"2.0 empty", "2.0", "2.0", "2.0 empty", "1.0"}, protocols(r))
+		require.Equal(t, []int64{1, 2}, times(r, c.named("x")))
+	})
 }
