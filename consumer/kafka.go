@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"regexp"
@@ -27,6 +28,10 @@ const (
 	maxFetchBytes = 128 << 20
 )
 
+// MaxDecompressedBytes is the largest default of max_decompressed_bytes, and what
+// 0 means to a client.
+const MaxDecompressedBytes units.Bytes = 64 << 20
+
 // SetDefaults fills in what the configuration leaves out.
 func (c *KafkaConfig) SetDefaults() {
 	setDefault(&c.ClientID, softwareName)
@@ -34,7 +39,6 @@ func (c *KafkaConfig) SetDefaults() {
 	setDefault(&c.FetchMaxPartitionBytes, min(1<<20, c.FetchMaxBytes))
 	setDefault(&c.FetchMaxWait, 500*time.Millisecond)
 	setDefault(&c.MaxConcurrentFetches, 4)
-	setDefault(&c.MaxDecompressedBytes, 64<<20)
 	setDefault(&c.MetadataMaxAge, time.Minute)
 	setDefault(&c.DialTimeout, 10*time.Second)
 }
@@ -166,7 +170,9 @@ func (c *KafkaConfig) validateLimits() []error {
 		errs = append(errs, fielderr.New("fetch_max_partition_bytes",
 			"%v is more than fetch_max_bytes, which is %v", c.FetchMaxPartitionBytes, c.FetchMaxBytes))
 	}
-	bytes("max_decompressed_bytes", c.MaxDecompressedBytes, 1<<30)
+	if c.MaxDecompressedBytes != 0 {
+		bytes("max_decompressed_bytes", c.MaxDecompressedBytes, 1<<30)
+	}
 	if c.MaxConcurrentFetches < 1 {
 		errs = append(errs, fielderr.New("max_concurrent_fetches", "%d is out of range: want at least 1", c.MaxConcurrentFetches))
 	}
@@ -192,7 +198,7 @@ func clientOptions(cfg KafkaConfig) ([]kgo.Opt, error) {
 		kgo.FetchMaxPartitionBytes(bytes32(cfg.FetchMaxPartitionBytes)),
 		kgo.FetchMaxWait(cfg.FetchMaxWait),
 		kgo.MaxConcurrentFetches(cfg.MaxConcurrentFetches),
-		kgo.MaxDecompressBatchBytes(int(cfg.MaxDecompressedBytes)),
+		kgo.MaxDecompressBatchBytes(int(cmp.Or(cfg.MaxDecompressedBytes, MaxDecompressedBytes))),
 		// A broker exceeds what was asked for where the first batch alone is larger;
 		// and the metadata of a large cluster are no fetch.
 		kgo.BrokerMaxReadBytes(bytes32(max(minReadBytes, 2*cfg.FetchMaxBytes))),

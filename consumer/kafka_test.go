@@ -62,7 +62,7 @@ func TestTheDefaultsAreValid(t *testing.T) {
 	require.Equal(t, KafkaConfig{
 		Brokers: []string{"localhost:9092"}, ClientID: "kafka2prom",
 		FetchMaxBytes: 16 << 20, FetchMaxPartitionBytes: 1 << 20, FetchMaxWait: 500 * time.Millisecond,
-		MaxConcurrentFetches: 4, MaxDecompressedBytes: 64 << 20, MetadataMaxAge: time.Minute, DialTimeout: 10 * time.Second,
+		MaxConcurrentFetches: 4, MetadataMaxAge: time.Minute, DialTimeout: 10 * time.Second,
 	}, cfg)
 }
 

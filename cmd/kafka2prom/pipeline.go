@@ -54,13 +54,17 @@ func (a assembly) pipeline(cfg config.Pipeline) (*pipeline, error) {
 	if consuming.Batch.MaxBytes == 0 {
 		consuming.Batch.MaxBytes = batchShare(len(a.config.Pipelines), consuming.Batch.InFlight)
 	}
+	kafka := a.config.Kafka
+	if kafka.MaxDecompressedBytes == 0 {
+		kafka.MaxDecompressedBytes = decompressedShare()
+	}
 	if a.span.Replay && consuming.MaxSkew == 0 {
 		consuming.MaxSkew = replaySkew
 	}
 	c, err := consumer.New(consuming, consumer.Options{
 		Pipeline:            cfg.Name,
 		Version:             programVersion(),
-		Kafka:               a.config.Kafka,
+		Kafka:               kafka,
 		Mapper:              mapper,
 		Writer:              w,
 		BatchSamples:        cfg.Shards * consuming.Batch.MaxSamples,
@@ -111,6 +115,14 @@ func batchShare(pipelines, inFlight int) units.Bytes {
 	}
 	share := limit / 2 / int64(max(1, pipelines)) / int64(max(1, inFlight))
 	return units.Bytes(min(max(share, 1<<20), maxBatchBytes))
+}
+
+// decompressedShare is what one record batch may become. The client finds out that
+// gzip and lz4 exceed it with a buffer that doubles as it fills, three times the size
+// while it is copied; with several brokers several times at once.
+func decompressedShare() units.Bytes {
+	limit := debug.SetMemoryLimit(-1)
+	return min(max(units.Bytes(limit/16), 4<<20), consumer.MaxDecompressedBytes)
 }
 
 // Name implements server.Pipeline.
