@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 var (
 	lab     *harness.Lab
 	results []Result
-	// The address that the broker advertises to those who come over a line with toxics.
-	toxicDoor string
+	// What the broker advertises to those who come over a line with toxics, and to those
+	// who come out of a network of their own.
+	toxicDoor, networkDoor string
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -30,10 +32,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	doors, err := servers.FreeAddresses(1)
+	lacking = findLacking()
+	doors, err := servers.FreeAddresses(2)
 	if err == nil {
 		toxicDoor = doors[0]
-		lab, err = harness.NewLab(dir, toxicDoor)
+		networkDoor = toKafka.address(ours) + doors[1][strings.LastIndex(doors[1], ":"):]
+		lab, err = harness.NewLab(dir, toxicDoor, networkDoor)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "setting up the faults:", err)

@@ -71,6 +71,11 @@ func StartProxy(target string) (*Proxy, error) {
 	return p, nil
 }
 
+// address is where it listens.
+func (p *Proxy) address() string {
+	return strings.TrimSuffix(strings.TrimPrefix(p.URL, "http://"), writePath)
+}
+
 // Close cuts all connections.
 func (p *Proxy) Close() error { return p.server.Close() }
 

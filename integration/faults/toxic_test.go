@@ -60,7 +60,7 @@ const rounds = 2
 // to chance.
 func (l *line) suffer() {
 	l.Helper()
-	for range rounds {
+	for range scaled(rounds, 1) {
 		down := rand.Perm(len(toxics))
 		for i, up := range rand.Perm(len(toxics)) {
 			hold := time.Duration(500+rand.IntN(1000)) * time.Millisecond
@@ -89,8 +89,8 @@ func TestToxicsOnTheReceiver(t *testing.T) {
 		name: "toxics, receiver", injured: toxicWords, outOfOrder: time.Hour, remote: ", remote_timeout: 1s",
 		duplicates: 3 * rounds * len(toxics) * requestSamples * shards,
 	})
-	l := lay(t, "127.0.0.1:0", strings.TrimSuffix(strings.TrimPrefix(tr.proxy.URL, "http://"), writePath))
-	tr.receiver = "http://" + l.proxy.Listen + writePath
+	l := lay(t, "127.0.0.1:0", tr.proxy.address())
+	tr.through(l)
 	tr.flow(1000)
 	tr.start()
 	tr.awaitCommitted(1000)

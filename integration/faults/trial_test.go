@@ -29,6 +29,7 @@ type plan struct {
 	pipeline []string
 	remote   string
 	topic    map[string]string // Settings.
+	dir      string            // Of the receiver. Left out: a temporary one.
 	// rule and shape of the requests, where they are to be others.
 	rule, shape string
 	// duplicates, memory and catchUp are bounds. Left out: none may be sent twice,
@@ -87,7 +88,8 @@ type trial struct {
 	watched  context.Context    // Ends with the watchers.
 	watching context.CancelFunc // Ends them.
 	watchers sync.WaitGroup
-	commits  []commit // Known once the watchers have ended.
+	renewal  sync.RWMutex // Held while the topic is made anew.
+	commits  []commit     // Known once the watchers have ended.
 
 	flowing  context.CancelFunc
 	flowed   chan error
@@ -107,7 +109,7 @@ func begin(t *testing.T, p plan) *trial {
 	p.rule, p.shape = cmp.Or(p.rule, ledgerRule), cmp.Or(p.shape, smallShape)
 	p.catchUp = cmp.Or(p.catchUp, 30*time.Second)
 	tr := &trial{T: t, plan: p, lab: cmp.Or(p.lab, lab), result: Result{Name: p.name, Injured: p.injured}}
-	tr.prometheus = tr.lab.Receiver(t, servers.ReceiverOptions{OutOfOrder: p.outOfOrder})
+	tr.prometheus = tr.lab.ReceiverIn(t, cmp.Or(p.dir, t.TempDir()), servers.ReceiverOptions{OutOfOrder: p.outOfOrder})
 	proxy, err := StartProxy(tr.prometheus.WriteURL())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
@@ -123,11 +125,17 @@ func begin(t *testing.T, p plan) *trial {
 	t.Cleanup(cancel)
 	tr.watchers.Go(func() {
 		tr.commits = watchCommits(ctx, func(ctx context.Context) (map[int32]int64, error) {
-			return tr.lab.Committed(ctx, tr.group, tr.topic)
+			tr.renewal.RLock()
+			defer tr.renewal.RUnlock()
+			committed, err := tr.lab.Committed(ctx, tr.group, tr.topic)
+			return tr.stream.Onward(committed), err
 		})
 	})
 	return tr
 }
+
+// through has the program write to the proxy over a line.
+func (tr *trial) through(l *line) { tr.receiver = "http://" + l.proxy.Listen + writePath }
 
 // start runs an instance, and watches it. Further lines of its pipeline may be given.
 func (tr *trial) start(lines ...string) *harness.Program {
