@@ -75,6 +75,7 @@ func TestACommitBeforeItsRecordsHaveEndedIsTooFar(t *testing.T) {
 	f("the hole is closed", 5, 9, 0)
 	f("behind a marker", 3, 9, 0)
 	f("a record that never ends", 6, 100, 1)
+	require.Equal(t, 1, endless(records))
 	require.Empty(t, tooFar([]commit{{1, 5, second(0)}}, records), "a partition without records")
 }
 

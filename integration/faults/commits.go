@@ -60,6 +60,18 @@ type settled struct {
 // never is the time of a record that has not come to its end.
 var never = time.Unix(1<<40, 0)
 
+// endless counts the records that have not come to their end at all.
+func endless(records map[int32][]settled) (n int) {
+	for _, all := range records {
+		for _, r := range all {
+			if r.at.Equal(never) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // tooFar lists the commits that were seen before everything in front of them had
 // come to its end. The records of each partition are in the order of their offsets.
 func tooFar(changes []commit, records map[int32][]settled) (found []string) {

@@ -12,20 +12,20 @@ import (
 )
 
 func TestKilledUnderLoad(t *testing.T) {
-	kills := scaled(20, 5)
-	f := func(name string, outOfOrder time.Duration, remote string) {
+	kills := scaled(30, 5)
+	f := func(p plan) {
 		t.Helper()
-		t.Run(name, func(t *testing.T) {
-			tr := begin(t, plan{
-				name: name, injured: fmt.Sprintf("kill -9, %d times, static id", kills), outOfOrder: outOfOrder, remote: remote,
-				duplicates: kills * inFlight,
-			})
+		t.Run(p.name, func(t *testing.T) {
+			p.injured, p.duplicates = fmt.Sprintf("kill -9, %d times, static id", kills), kills*inFlight
+			tr := begin(t, p)
 			killRepeatedly(tr, kills)
 			tr.finish()
 		})
 	}
-	f("killed, window 1 h", time.Hour, "")
-	f("killed, no window", 0, "")
+	f(plan{name: "killed, window 1 h", outOfOrder: time.Hour})
+	f(plan{name: "killed, window 1 h, 1.0", outOfOrder: time.Hour, remote: ", protocol: '1.0'"})
+	f(plan{name: "killed, no window"})
+	f(plan{name: "killed, on_error stop", noLetters: true})
 }
 
 // killRepeatedly kills an instance each time that it has committed something, and a

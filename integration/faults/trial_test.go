@@ -30,6 +30,9 @@ type plan struct {
 	remote   string
 	topic    map[string]string // Settings.
 	dir      string            // Of the receiver. Left out: a temporary one.
+	// noLetters leaves out the dead-letter topic; on_error is stop then, if nothing else
+	// is said.
+	noLetters bool
 	// rule and shape of the requests, where they are to be others.
 	rule, shape string
 	// duplicates, memory and catchUp are bounds. Left out: none may be sent twice,
@@ -65,7 +68,7 @@ pipelines:
     commit_interval: 200ms
     samples:
       - %s
-    dead_letter: {topic: %q}
+%s
 %s
     retry: {max_backoff: 1s}
 %s    remote_write: {url: %q%s}
@@ -144,10 +147,18 @@ func (tr *trial) start(lines ...string) *harness.Program {
 	for _, line := range append(lines, tr.plan.pipeline...) {
 		extra.WriteString("    " + line + "\n")
 	}
-	program := tr.lab.RunAt(tr.T, tr.site, fmt.Sprintf(configuration, tr.topic, tr.group, tr.plan.rule, tr.letters, tr.plan.shape, extra.String(), tr.receiver, tr.plan.remote))
+	program := tr.lab.RunAt(tr.T, tr.site, fmt.Sprintf(configuration, tr.topic, tr.group, tr.plan.rule, tr.deadLetter(), tr.plan.shape, extra.String(), tr.receiver, tr.plan.remote))
 	tr.programs = append(tr.programs, program)
 	tr.watchers.Go(func() { tr.scrape(program) })
 	return program
+}
+
+// deadLetter is the configuration's line about dead letters.
+func (tr *trial) deadLetter() string {
+	if tr.plan.noLetters {
+		return ""
+	}
+	return fmt.Sprintf("    dead_letter: {topic: %q}", tr.letters)
 }
 
 // scrapeInterval is how often an instance is asked for its metrics.
@@ -252,7 +263,8 @@ func (tr *trial) check() {
 	produced := tr.stream.Produced()
 	stored := harness.Stored(tr.T, tr.prometheus, produced)
 	difference := harness.Compare(produced, stored)
-	early := tooFar(tr.commits, tr.stream.settled(&tr.proxy.Journal, letters))
+	ends := tr.stream.settled(&tr.proxy.Journal, letters)
+	early := tooFar(tr.commits, ends)
 	back := rewinds(tr.commits)
 	misplaced := letters.Misplaced(tr.stream)
 
@@ -268,7 +280,7 @@ func (tr *trial) check() {
 			r.Failed += n
 		}
 	}
-	tr.Log(r.Row(), "statuses", statuses)
+	tr.Log(r.Row(), "statuses", statuses, "neither accepted nor dead letters", endless(ends))
 	results = append(results, *r)
 
 	require.NotZero(tr, produced.Len(), "a ledger without samples would prove nothing")
