@@ -26,9 +26,9 @@ type fake struct {
 func pretend(t *testing.T) *fake {
 	t.Helper()
 	wire := &Wire{}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(wire.Listen),
-		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0", "group.consumer.heartbeat.interval.ms": "1000",
-			"group.consumer.session.timeout.ms": "6000"}))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.ListenFn(wire.Listen), kfake.BrokerConfigs(map[string]string{
+		"group.initial.rebalance.delay.ms": "0", "group.consumer.heartbeat.interval.ms": "1000", "group.consumer.session.timeout.ms": "6000",
+	}))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	on, err := lab.On(cluster.ListenAddrs()...)

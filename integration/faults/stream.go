@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,13 +30,16 @@ type entry struct {
 	fate   fate
 	record *kgo.Record // Has its offset once it was acknowledged. Nil: sealed.
 	sealed int64       // The offset, once the record is let go of.
+	base   int64       // What all offsets of its topic are counted on from.
 }
 
+// offset is the place of the record in its partition, counted on over topics that
+// were made anew.
 func (e *entry) offset() int64 {
 	if e.record == nil {
-		return e.sealed
+		return e.base + e.sealed
 	}
-	return e.record.Offset
+	return e.base + e.record.Offset
 }
 
 // Stream makes records with known series, timestamps and values, and keeps their
@@ -47,8 +51,10 @@ type Stream struct {
 
 	mu         sync.Mutex
 	partitions [][]entry
-	sealed     []int  // How many records of each partition are let go of.
+	sealed     []int // How many records of each partition are let go of.
+	bases      []int64
 	suffix     string // Further fields of each record, with a comma in front.
+	keys       int    // How many keys the records of each partition have in turn; 0: they have none.
 }
 
 // seriesPerPartition is small enough that each series has samples in every request.
@@ -58,15 +64,74 @@ const seriesPerPartition = 50
 // sample is ever ahead of the receiver's clock.
 func NewStream(topic string, partitions int32) *Stream {
 	s := &Stream{
-		topic: topic, begin: time.Now().Add(-30 * time.Minute).UnixMilli(), series: make([][]string, partitions),
-		partitions: make([][]entry, partitions), sealed: make([]int, partitions),
+		topic: topic, begin: time.Now().Add(-30 * time.Minute).UnixMilli(),
 	}
-	for p := range s.series {
-		for i := range seriesPerPartition {
-			s.series[p] = append(s.series[p], fmt.Sprintf("%d-%d", p, i))
+	s.Widen(partitions)
+	return s
+}
+
+// Widen adds partitions, up to that many.
+func (s *Stream) Widen(partitions int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := len(s.partitions); p < int(partitions); p++ {
+		names := make([]string, seriesPerPartition)
+		for i := range names {
+			names[i] = fmt.Sprintf("%d-%d", p, i)
+		}
+		s.series, s.partitions = append(s.series, names), append(s.partitions, nil)
+		s.sealed, s.bases = append(s.sealed, 0), append(s.bases, 0)
+	}
+}
+
+// Renew says that the topic was deleted, where each partition had that end, and made
+// anew. What nobody has accepted of the old one is gone.
+func (s *Stream) Renew(ends map[int32]int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p, end := range ends {
+		s.bases[p] += end
+	}
+}
+
+// ForgetAllBut spares the records that nobody has accepted and that are not among those
+// that are left in the log. It returns how many there are.
+func (s *Stream) ForgetAllBut(left []*kgo.Record, j *Journal) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := make(map[place]bool, len(left))
+	for _, r := range left {
+		known[place{r.Partition, r.Offset}] = true
+	}
+	for p, all := range s.partitions {
+		for i := range all {
+			if at := int32(p); !known[place{at, all[i].offset()}] && j.First(at, i).IsZero() {
+				all[i].fate = spared
+				n++
+			}
 		}
 	}
-	return s
+	return n
+}
+
+// ForgetOld spares the records of deleted topics that nobody has accepted. It returns
+// how many there are.
+func (s *Stream) ForgetOld(j *Journal) (n int) {
+	for p, base := range s.bases {
+		n += s.Forget(int32(p), base, j)
+	}
+	return n
+}
+
+// Onward counts offsets on over topics that were made anew.
+func (s *Stream) Onward(offsets map[int32]int64) map[int32]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	onward := make(map[int32]int64, len(offsets))
+	for p, offset := range offsets {
+		onward[p] = s.bases[p] + offset
+	}
+	return onward
 }
 
 // Next makes n records for each partition. A series is always in one partition,
@@ -108,7 +173,12 @@ func (s *Stream) Odd(partition int32, f fate, write func(value float64) []byte) 
 }
 
 func (s *Stream) enter(partition int32, e entry, value []byte) *kgo.Record {
-	e.record = &kgo.Record{Topic: s.topic, Partition: partition, Value: value}
+	e.base = s.bases[partition]
+	var key []byte
+	if s.keys > 0 {
+		key = strconv.AppendInt(nil, int64(len(s.partitions[partition])%s.keys), 10)
+	}
+	e.record = &kgo.Record{Topic: s.topic, Partition: partition, Key: key, Value: value}
 	s.partitions[partition] = append(s.partitions[partition], e)
 	return e.record
 }

@@ -109,20 +109,21 @@ func (c *wired) Read(p []byte) (int, error) {
 
 // readRequest takes a request in, and notes what it asks for.
 func (c *wired) readRequest() error {
-	size := make([]byte, 4)
-	if _, err := io.ReadFull(c.Conn, size); err != nil {
+	var size [4]byte
+	if _, err := io.ReadFull(c.Conn, size[:]); err != nil {
 		return err
 	}
-	frame := append(size, make([]byte, binary.BigEndian.Uint32(size))...)
-	if _, err := io.ReadFull(c.Conn, frame[4:]); err != nil {
+	frame := make([]byte, len(size)+int(binary.BigEndian.Uint32(size[:])))
+	copy(frame, size[:])
+	if _, err := io.ReadFull(c.Conn, frame[len(size):]); err != nil {
 		return err
 	}
 	if len(frame) < 8 {
 		return io.ErrUnexpectedEOF
 	}
 	c.asked <- Answer{
-		Key:     kmsg.Key(binary.BigEndian.Uint16(frame[4:])), //nolint:gosec // An int16 on the wire.
-		Version: int16(binary.BigEndian.Uint16(frame[6:])),    //nolint:gosec // An int16 on the wire.
+		Key:     kmsg.Key(binary.BigEndian.Uint16(frame[4:])),
+		Version: int16(binary.BigEndian.Uint16(frame[6:])),
 	}
 	c.unread = frame
 	return nil
@@ -166,6 +167,6 @@ func editFetch(a Answer, edit func(*kmsg.FetchResponse)) ([]byte, error) {
 	}
 	edit(resp)
 	frame := resp.AppendTo(slices.Clone(a.Frame[:head]))
-	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4)) //nolint:gosec // Far below 4 GiB.
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
 	return frame, nil
 }
