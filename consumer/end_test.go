@@ -204,3 +204,32 @@ func TestABatchIsFullBySamplesBytesAndRecords(t *testing.T) {
 	f(closedBytes, 0, 1000, 0)
 	f(closedBytes, 0, 0, maxBatchRecords) // Of tombstones alone.
 }
+
+func TestARunOfRecordsIsCutIntoBatchesThatAreFull(t *testing.T) {
+	l := newLoose(t, func(_ *Config, o *Options) { o.BatchSamples = 3 })
+	l.assign(0)
+	for range 4 { // A batch more each time that the loop has a slot.
+		l.poll(0, int(max(0, l.lease(0).read)), int(max(0, l.lease(0).read)+2))
+	}
+	for i, b := range l.inFlight {
+		require.Len(t, b.out.Samples, 3, i)
+	}
+	require.Len(t, l.inFlight, 2)
+	require.Equal(t, []int64{0, 1, 2, 3, 4, 5, 6, 7}, l.mappedOffsets(0))
+}
+
+func TestAGapIsNotClosedWithoutASlot(t *testing.T) {
+	l := newLoose(t, func(c *Config, _ *Options) { c.Batch.InFlight = 1 })
+	l.span = &span{stops: map[partition]int64{{testTopic, 0}: 10}, settled: map[partition]int64{}}
+	l.assign(0)
+	l.poll(0, 0, 5)
+	l.submit(closedAge)
+	l.know(0, 10)
+	l.lease(0).lastFetch = time.Now().Add(-time.Minute)
+	l.closeGaps(time.Now())
+	require.Nil(t, l.open)
+	l.settleNext(landing())
+	l.feed()
+	l.settleNext(landing())
+	require.Equal(t, int64(10), l.marks.last(partition{testTopic, 0}))
+}

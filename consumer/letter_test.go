@@ -121,3 +121,21 @@ func TestLettersThatAreAcknowledgedAreNotWrittenAgain(t *testing.T) {
 	require.InDelta(t, letters, m.metric("kafka2prom_dead_letters_total"), 0)
 	m.requireBalanced()
 }
+
+// A letter that was cut down and fails all the same is not taken for written.
+func TestATruncatedLetterThatFailsIsTriedAgain(t *testing.T) {
+	b := newBed(t, 1, receiver.Config{})
+	require.NoError(t, b.cluster.DeleteTopic(deadTopic))
+	require.NoError(t, b.cluster.CreateTopic(deadTopic, 1, map[string]string{"max.message.bytes": "2000"}))
+	value := make([]byte, 5000)
+	for i := range value {
+		value[i] = byte(i * i >> 3)
+	}
+	fault := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: deadTopic, Err: kerr.InvalidRequiredAcks})
+	b.produce(&kgo.Record{Topic: testTopic, Value: value})
+	m := b.start()
+	b.awaitCommitted(0, 1)
+	require.Equal(t, 1, int(fault.Hits()))
+	require.Len(t, b.deadLetters(), 1)
+	require.InDelta(t, 1, m.metric("kafka2prom_dead_letters_truncated_total"), 0)
+}

@@ -48,6 +48,10 @@ func newSettling(t *testing.T, rt *rapid.T) *settling {
 		o.Mapper = m.registry
 	})
 	m.oracle = newOracle(m.Consumer)
+	for _, p := range modelPartitions() {
+		m.assigned(rt.Context(), m.client, p.some())
+		m.noteCommitted(p, kgo.EpochOffset{Epoch: 3, Offset: 0})
+	}
 	return m
 }
 
@@ -97,13 +101,21 @@ func (m *settling) actTake(rt *rapid.T) {
 	}
 }
 
-// actPoll brings records, gaps, tombstones and control records; sometimes beside an
-// error, and sometimes of a partition that is not held any more.
+// actPoll brings records, gaps, tombstones and control records of both partitions of
+// a topic; sometimes beside an error, and sometimes of a partition that is not held
+// any more.
 func (m *settling) actPoll(rt *rapid.T) {
 	if m.slotGone() && len(m.inFlight) == cap(m.slots) {
 		return // The loop does not poll without a slot.
 	}
 	p := drawPartition(rt)
+	other := partition{p.topic, 1 - p.id}
+	m.registry.down = rapid.IntRange(0, 2).Draw(rt, "registry") == 0
+	m.notBefore = time.Time{}
+	m.feedTopic(p.topic, m.drawFetch(rt, p), m.drawFetch(rt, other))
+}
+
+func (m *settling) drawFetch(rt *rapid.T, p partition) kgo.FetchPartition {
 	f := kgo.FetchPartition{Partition: p.id}
 	if rapid.IntRange(0, 9).Draw(rt, "error") == 0 {
 		f.Err = errors.New("corrupt batch")
@@ -114,9 +126,7 @@ func (m *settling) actPoll(rt *rapid.T) {
 		}
 		m.read[p]++
 	}
-	m.registry.down = rapid.IntRange(0, 4).Draw(rt, "registry") == 0
-	m.notBefore = time.Time{}
-	m.feedTopic(p.topic, f)
+	return f
 }
 
 // modelRecord is what the log holds at an offset, always the same; nil: a gap.
@@ -164,8 +174,10 @@ func (m *settling) actCollect(rt *rapid.T) {
 	m.half.collect(m.Consumer)
 	m.judge(v)
 	var failed []letter
+	m.checkHeld(rt, b)
+	most := rapid.SampledFrom([]int{1, 10}).Draw(rt, "letters")
 	for _, l := range keepHeld(m.half.letters, b.held) {
-		if rapid.IntRange(0, 6).Draw(rt, "letter") == 0 {
+		if rapid.IntRange(0, most).Draw(rt, "letter") == 0 {
 			failed = append(failed, l)
 			m.bar(l.record)
 		}
@@ -192,8 +204,9 @@ func (m *settling) actMark(rt *rapid.T) {
 func (m *settling) drawVerdicts(rt *rapid.T, b *batch) *verdicts {
 	v := landing()
 	reasons := []transform.Reason{transform.ReasonRefused, transform.ReasonPossiblyStored}
+	most := rapid.SampledFrom([]int{3, 12, 50}).Draw(rt, "verdicts")
 	for _, sample := range b.out.Samples {
-		switch rapid.IntRange(0, 12).Draw(rt, "verdict") {
+		switch rapid.IntRange(0, most).Draw(rt, "verdict") {
 		case 0, 1:
 			r := refusal(sample.Record, rapid.SampledFrom(reasons).Draw(rt, "reason"))
 			r.Untried = rapid.Bool().Draw(rt, "untried")
