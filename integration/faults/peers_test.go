@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -11,8 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// million is how many records the rows are named after; with -short they have fewer.
+func million() int { return scaled(1_000_000, 400_000) }
+
 const (
-	million = 1_000_000
 	// The sizes of batches and requests that a configuration without them has.
 	defaultShape = "    shards: 4"
 	// The most that an instance of the default shape has in flight, in four batches of four
@@ -32,22 +35,22 @@ func (tr *trial) backlog(records int) {
 // Kill -9 with a million records to go, and a receiver so far away that much is on
 // the wire.
 func TestAMillionKilled(t *testing.T) {
+	kills := scaled(3, 1)
 	f := func(name, remote string) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
-			const kills = 3
 			tr := begin(t, plan{
-				name: name, injured: "kill -9, 3 times, each request takes 200 ms", outOfOrder: time.Hour, remote: remote,
+				name: name, injured: fmt.Sprintf("kill -9, %d times, each request takes 200 ms", kills), outOfOrder: time.Hour, remote: remote,
 				shape: defaultShape, duplicates: kills * defaultInFlight, catchUp: time.Minute,
 			})
 			tr.proxy.Set(func() Fault { return Fault{Delay: 200 * time.Millisecond} })
-			tr.backlog(million)
+			tr.backlog(million())
 			program := tr.start(`instance_id: one`)
 			for range kills {
-				tr.awaitCommitted(tr.committed() + 50_000)
+				tr.awaitCommitted(tr.committed() + 20_000)
 				time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
 				require.NoError(t, program.Kill())
-				require.Less(t, tr.committed(), int64(million), "it was killed in the middle")
+				require.Less(t, tr.committed(), int64(million()), "it was killed in the middle")
 				require.NoError(t, program.Start())
 			}
 			tr.finish()
@@ -60,16 +63,17 @@ func TestAMillionKilled(t *testing.T) {
 // An outage of 20 s with a million records to go, which stay in the log and do not pile
 // up in memory.
 func TestAMillionInAnOutage(t *testing.T) {
+	lasting := scaled(20*time.Second, 5*time.Second)
 	tr := begin(t, plan{
-		name: "a million, outage", injured: "nothing but 500 for 20 s", outOfOrder: time.Hour,
+		name: "a million, outage", injured: fmt.Sprintf("nothing but 500 for %s", lasting), outOfOrder: time.Hour,
 		shape: defaultShape, catchUp: time.Minute,
 	})
-	tr.backlog(million)
+	tr.backlog(million())
 	tr.start()
 	tr.awaitCommitted(0)
 	tr.proxy.Set(func() Fault { return Fault{Status: 500} })
-	time.Sleep(20 * time.Second)
-	require.Less(t, tr.committed(), int64(million), "the outage came in the middle")
+	time.Sleep(lasting)
+	require.Less(t, tr.committed(), int64(million()), "the outage came in the middle")
 	tr.proxy.Set(nil)
 	tr.finish()
 }
@@ -85,7 +89,7 @@ func TestAMillionWithOneSeriesRefused(t *testing.T) {
 				shape: defaultShape, catchUp: time.Minute,
 			})
 			ahead := time.Now().Add(2 * time.Hour).UnixMilli()
-			tr.bulk(million/bulkSize/int(tr.plan.partitions), func() (records []*kgo.Record) {
+			tr.bulk(million()/bulkSize/int(tr.plan.partitions), func() (records []*kgo.Record) {
 				for range bulkSize / 100 {
 					records = append(records, tr.stream.Next(99)...)
 					for p := range tr.plan.partitions {
@@ -97,7 +101,7 @@ func TestAMillionWithOneSeriesRefused(t *testing.T) {
 			})
 			tr.start()
 			tr.finish()
-			require.Equal(t, million/100, tr.result.Letters)
+			require.Equal(t, million()/100, tr.result.Letters)
 		})
 	}
 	f("a million, one series refused, 2.0", ", protocol: '2.0'")
@@ -112,7 +116,7 @@ func TestAMillionThroughALittleBuffer(t *testing.T) {
 		shape: "    batch: {max_samples: 1000, max_age: 200ms, in_flight: 2, max_bytes: 512KiB}\n    shards: 4", memory: 100 << 20, catchUp: time.Minute,
 	})
 	tr.proxy.Set(func() Fault { return Fault{Delay: 50 * time.Millisecond} })
-	tr.backlog(million)
+	tr.backlog(million())
 	tr.start()
 	tr.finish()
 }
@@ -124,7 +128,7 @@ func TestABacklogOfFiveMillion(t *testing.T) {
 		shape: defaultShape, catchUp: 2 * time.Minute,
 	})
 	tr.proxy.Set(mixed(0.1, Fault{Status: 500}, Fault{Status: 503}, Fault{Status: 429}, Fault{Reset: true}))
-	tr.backlog(5 * million)
+	tr.backlog(5 * million())
 	tr.start()
 	tr.finish()
 }
