@@ -4,10 +4,13 @@ package faults
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kafka2prom/kafka2prom/integration/harness"
 )
 
 // A receiver that fails at random, slowly, or with the connection.
@@ -38,13 +41,11 @@ func TestReceiverFails(t *testing.T) {
 
 // A receiver that commits a request, and cuts the connection instead of saying so.
 func TestAcknowledgementsLost(t *testing.T) {
-	f := func(name string, outOfOrder time.Duration, remote string) {
+	f := func(p plan) {
 		t.Helper()
-		t.Run(name, func(t *testing.T) {
-			tr := begin(t, plan{
-				name: name, injured: "30 % of the requests are stored, and the connection is cut", outOfOrder: outOfOrder,
-				remote: remote, duplicates: 60 * requestSamples,
-			})
+		t.Run(p.name, func(t *testing.T) {
+			p.injured, p.duplicates = "30 % of the requests are stored, and the connection is cut", 60*requestSamples
+			tr := begin(t, p)
 			tr.proxy.Set(mixed(0.3, Fault{Lose: true}))
 			tr.flow(1000)
 			tr.start()
@@ -54,27 +55,46 @@ func TestAcknowledgementsLost(t *testing.T) {
 			tr.finish()
 		})
 	}
-	f("lost answers, window 1 h", time.Hour, "")
-	f("lost answers, no window, 2.0", 0, ", protocol: '2.0'")
-	f("lost answers, no window, 1.0", 0, ", protocol: '1.0'")
+	f(plan{name: "lost answers, window 1 h", outOfOrder: time.Hour})
+	f(plan{name: "lost answers, no window, 2.0", remote: ", protocol: '2.0'"})
+	f(plan{name: "lost answers, no window, 1.0", remote: ", protocol: '1.0'"})
+	f(plan{name: "lost answers, on_error stop", noLetters: true})
 }
 
 // A receiver that refuses the sender, and not the data: until somebody mends the
-// configuration nothing may be dropped.
+// configuration nothing may be dropped. That takes longer than any back-off, the age
+// of a batch and the session of the group.
 func TestMisconfigured(t *testing.T) {
-	each := scaled(5*time.Second, 2*time.Second)
+	each := scaled(25*time.Second, 6*time.Second)
 	tr := begin(t, plan{name: "misconfigured", injured: fmt.Sprintf("401, 403 and 404 for %s each, then mended", each), outOfOrder: time.Hour})
 	tr.flow(1000)
 	program := tr.start()
 	tr.awaitCommitted(1000)
+	require.NoError(t, program.Ready(t.Context()))
 	for _, status := range []int{401, 403, 404} {
-		tr.proxy.Set(func() Fault { return Fault{Status: status} })
-		time.Sleep(each)
-		require.InDelta(t, 1, program.Metric(t, "kafka2prom_receiver_misconfigured", nil), 0, "status %d", status)
+		tr.misconfigured(program, status, each)
 	}
-	tr.calm()
 	tr.proxy.Set(nil)
+	require.Eventually(t, func() bool { return program.Ready(t.Context()) == nil }, tr.plan.catchUp, 50*time.Millisecond, "it is ready again")
+	tr.calm()
 	tr.finish()
+}
+
+// misconfigured has the receiver answer everything with a status for a while, in which
+// nothing is committed, few requests are made, and the program says what is wrong.
+func (tr *trial) misconfigured(program *harness.Program, status int, lasting time.Duration) {
+	tr.Helper()
+	before, _ := tr.proxy.Requests()
+	tr.proxy.Set(func() Fault { return Fault{Status: status} })
+	time.Sleep(lasting / 2)
+	held := tr.committed()
+	require.ErrorContains(tr, program.Ready(tr.Context()), strconv.Itoa(status))
+	require.InDelta(tr, 1, program.Metric(tr.T, "kafka2prom_receiver_misconfigured", nil), 0, "status %d", status)
+	time.Sleep(lasting / 2)
+	require.Equal(tr, held, tr.committed(), "commits under status %d", status)
+	after, _ := tr.proxy.Requests()
+	// A shard tries again after 2.5 s at the earliest. Some requests were on their way before.
+	require.LessOrEqual(tr, after-before, shards*(int(lasting.Seconds()/2.5)+2), "requests under status %d", status)
 }
 
 // Everything fails for a while, for longer than any buffer lasts.
