@@ -2,9 +2,11 @@ package consumer
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -138,4 +140,66 @@ func TestATruncatedLetterThatFailsIsTriedAgain(t *testing.T) {
 	require.Equal(t, 1, int(fault.Hits()))
 	require.Len(t, b.deadLetters(), 1)
 	require.InDelta(t, 1, m.metric("kafka2prom_dead_letters_truncated_total"), 0)
+}
+
+// A producer keeps to the topic that it has known, unless it is told to forget it.
+func TestADeadLetterTopicThatIsMadeAnewIsWrittenAgain(t *testing.T) {
+	b := newBed(t, 1, receiver.Config{})
+	m := b.start()
+	b.produce(&kgo.Record{Topic: testTopic, Value: []byte("nonsense")})
+	b.awaitCommitted(0, 1)
+	require.NoError(t, b.cluster.DeleteTopic(deadTopic))
+	require.NoError(t, b.cluster.CreateTopic(deadTopic, 1, nil))
+	b.produce(&kgo.Record{Topic: testTopic, Value: []byte("more of it")})
+	b.awaitCommitted(0, 2)
+	letters := b.deadLetters()
+	require.Len(t, letters, 1)
+	require.Equal(t, "more of it", string(letters[0].Value))
+	m.requireBalanced()
+}
+
+// The topic takes less than when the producer asked: no batch of letters, but each of
+// them alone.
+func TestLettersThatAreTooLargeTogetherAreWrittenAlone(t *testing.T) {
+	b := newBed(t, 1, receiver.Config{})
+	var batches atomic.Int32
+	b.cluster.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		req, ok := kreq.(*kmsg.ProduceRequest)
+		if !ok || len(req.Topics) != 1 || len(req.Topics[0].Partitions[0].Records) <= 2000 {
+			return nil, nil, false
+		}
+		batches.Add(1)
+		return refuseProduce(req, kerr.MessageTooLarge), nil, true
+	})
+	const letters = 10
+	for range letters {
+		noise := make([]byte, 300)
+		_, err := rand.Read(noise)
+		require.NoError(t, err)
+		b.produce(&kgo.Record{Topic: testTopic, Value: fmt.Appendf(nil, "nonsense %x", noise)})
+	}
+	m := b.start()
+	b.awaitCommitted(0, letters)
+	require.Positive(t, batches.Load())
+	for _, l := range b.deadLetters() {
+		require.NotNil(t, l.Value)
+	}
+	require.InDelta(t, letters, m.metric("kafka2prom_dead_letters_total"), 0)
+	m.requireBalanced()
+}
+
+// refuseProduce answers a request of one topic with an error.
+func refuseProduce(req *kmsg.ProduceRequest, why *kerr.Error) kmsg.Response {
+	resp := kmsg.NewPtrProduceResponse()
+	resp.Version = req.Version
+	topic := kmsg.NewProduceResponseTopic()
+	topic.Topic, topic.TopicID = req.Topics[0].Topic, req.Topics[0].TopicID
+	for _, p := range req.Topics[0].Partitions {
+		partition := kmsg.NewProduceResponseTopicPartition()
+		partition.Partition, partition.ErrorCode = p.Partition, why.Code
+		topic.Partitions = append(topic.Partitions, partition)
+	}
+	resp.Topics = append(resp.Topics, topic)
+	return resp
 }

@@ -156,42 +156,62 @@ func keepHeld(letters []letter, held func(*kgo.Record) bool) []letter {
 	return kept
 }
 
-// attempt produces letters once and waits for the acknowledgements. A letter that
-// the topic finds too large is cut down to its coordinates and tried again.
+// attempt produces letters once and waits for the acknowledgements.
 func (b *letterbox) attempt(ctx context.Context, letters []letter) (failed []letter, err error) {
 	records := make([]*kgo.Record, len(letters))
 	index := make(map[*kgo.Record]int, len(letters))
 	for i := range letters {
-		records[i] = letters[i].dead(b.cfg.Topic, b.c.opts.Pipeline, b.c.opts.Version)
+		records[i] = b.dead(&letters[i])
 		index[records[i]] = i
 	}
-	var tooLarge []*kgo.Record
+	var tooLarge []letter
 	for _, res := range b.c.side.ProduceSync(ctx, records...) {
 		l := letters[index[res.Record]]
 		switch {
 		case res.Err == nil:
-			b.c.metrics.deadLetters.WithLabelValues(string(l.refusals[0].Reason)).Inc()
+			b.acknowledged(&l)
 		case errors.Is(res.Err, kerr.MessageTooLarge):
-			short := truncate(res.Record, l.record)
-			index[short] = index[res.Record]
-			tooLarge = append(tooLarge, short)
+			tooLarge = append(tooLarge, l)
 		default:
 			failed, err = append(failed, l), res.Err
 		}
 	}
-	if len(tooLarge) == 0 {
-		return failed, err
-	}
-	for _, res := range b.c.side.ProduceSync(ctx, tooLarge...) {
-		l := letters[index[res.Record]]
-		if res.Err != nil {
-			failed, err = append(failed, l), res.Err
-			continue
+	for i := range tooLarge {
+		if alone := b.attemptAlone(ctx, &tooLarge[i]); alone != nil {
+			failed, err = append(failed, tooLarge[i]), alone
 		}
-		b.c.metrics.deadLetters.WithLabelValues(string(l.refusals[0].Reason)).Inc()
-		b.c.metrics.truncated.Inc()
+	}
+	if isRecreated(err) {
+		// The topic was made anew, and the producer keeps to the one that it has known.
+		b.c.side.PurgeTopicsFromClient(b.cfg.Topic)
 	}
 	return failed, err
+}
+
+// attemptAlone produces a letter of which the topic has refused the batch as too large.
+// The letter itself need not be: the topic may take less than when the producer asked
+// for its limit. Only one that is too large alone is cut down to its coordinates.
+func (b *letterbox) attemptAlone(ctx context.Context, l *letter) error {
+	rec := b.dead(l)
+	err := b.c.side.ProduceSync(ctx, rec).FirstErr()
+	if errors.Is(err, kerr.MessageTooLarge) {
+		if err = b.c.side.ProduceSync(ctx, truncate(rec, l.record)).FirstErr(); err == nil {
+			b.c.metrics.truncated.Inc()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("writing a letter alone: %w", err)
+	}
+	b.acknowledged(l)
+	return nil
+}
+
+func (b *letterbox) dead(l *letter) *kgo.Record {
+	return l.dead(b.cfg.Topic, b.c.opts.Pipeline, b.c.opts.Version)
+}
+
+func (b *letterbox) acknowledged(l *letter) {
+	b.c.metrics.deadLetters.WithLabelValues(string(l.refusals[0].Reason)).Inc()
 }
 
 // noLetterTopic is the error of a dead-letter topic that is missing, and is not to be
