@@ -231,3 +231,21 @@ func benchmarkEncode(b *testing.B, p protocol) {
 func BenchmarkEncode1(b *testing.B) { benchmarkEncode(b, protocol1) }
 
 func BenchmarkEncode2(b *testing.B) { benchmarkEncode(b, protocol2) }
+
+// The stamp of a request is a number that ends some day.
+func TestSymbolsOutliveTheirStamp(t *testing.T) {
+	c := catalogue{}
+	var e encoder
+	e.encode(itemsOf(sample(c.named("old"), 1, 1)), protocol2)
+	for _, stamp := range []uint32{math.MaxUint32 - 1, math.MaxUint32, math.MaxUint32} {
+		e.symbols.request = stamp
+		for _, name := range []string{"old", "new", "old"} {
+			raw, err := snappy.Decode(nil, e.encode(itemsOf(sample(c.named(name), 1, 1)), protocol2).bytes)
+			require.NoError(t, err)
+			var req writev2.Request
+			require.NoError(t, req.Unmarshal(raw))
+			require.Equal(t, []string{"", "__name__", name}, req.Symbols)
+			require.Equal(t, []uint32{1, 2}, req.Timeseries[0].LabelsRefs)
+		}
+	}
+}

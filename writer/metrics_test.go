@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -128,5 +129,36 @@ func TestTroubleIsLoggedNowAndThen(t *testing.T) {
 		require.Equal(t, "503 Service Unavailable: line one line two", logs.All()[0].ContextMap()["receiver"])
 		require.Equal(t, int64(102), logs.All()[4].ContextMap()["attempts"])
 		require.Equal(t, 101*time.Second, logs.All()[4].ContextMap()["after"])
+	})
+}
+
+// The newest timestamp, and the bytes, are those of requests that have landed; a
+// sample from the past moves neither back.
+func TestMetricsOfWhatWasSentCountLandingsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := clockwork(receiver.Modern, time.Hour)
+		reg := prometheus.NewRegistry()
+		w, err := New(configure(nil), Options{Registerer: reg, transport: r.RoundTripper()})
+		require.NoError(t, err)
+		defer drained(w, 0)
+		c := catalogue{}
+		deliver(w, sample(c.named("x"), 9000, 1))
+		deliver(w, sample(c.named("x"), 4000, 1))
+		want := r.Requests()[0].Bytes + r.Requests()[1].Bytes
+		r.SetHook(func(*receiver.Request) receiver.Answer { return status(503) })
+		submit(w, sample(c.named("x"), 12000, 1))
+		time.Sleep(time.Minute)
+		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
+# HELP kafka2prom_remote_storage_bytes_total Compressed bytes of the requests that have landed.
+# TYPE kafka2prom_remote_storage_bytes_total counter
+kafka2prom_remote_storage_bytes_total %d
+# HELP kafka2prom_remote_storage_queue_highest_sent_timestamp_seconds Greatest timestamp of the samples that were written.
+# TYPE kafka2prom_remote_storage_queue_highest_sent_timestamp_seconds gauge
+kafka2prom_remote_storage_queue_highest_sent_timestamp_seconds 9
+# HELP kafka2prom_remote_storage_queue_highest_timestamp_seconds Greatest timestamp of the samples that were to be written.
+# TYPE kafka2prom_remote_storage_queue_highest_timestamp_seconds gauge
+kafka2prom_remote_storage_queue_highest_timestamp_seconds 12
+`, want)), "kafka2prom_remote_storage_bytes_total", "kafka2prom_remote_storage_queue_highest_sent_timestamp_seconds",
+			"kafka2prom_remote_storage_queue_highest_timestamp_seconds"))
 	})
 }
