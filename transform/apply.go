@@ -25,7 +25,7 @@ func (m *Mapper) applyRule(r *rule) {
 		*m.index = integerValue(i)
 		switch {
 		case e.err != nil:
-			m.refuse(r, &fault{ReasonNotDecodable, e.err.Error()})
+			m.refuse(r, &fault{reason: ReasonNotDecodable, text: e.err.Error()})
 		case r.element.whole.kind == null && !r.element.any:
 			m.out.Skipped++
 		case !r.element.fits():
@@ -125,7 +125,10 @@ func (m *Mapper) emit(r *rule, number float64, at int64) {
 			m.refuse(r, f)
 			return
 		}
-		s = m.cache.add(m.key, labels, m.batch)
+		if s = m.cache.add(m.key, labels, m.batch); s == nil {
+			m.refuse(r, exceeds(limitSeries, "found a new series while %d are known, want at most %d", m.cache.known.Load(), m.cache.limits.Series))
+			return
+		}
 	}
 	m.given++
 	if s.Encoded == "" {
@@ -151,10 +154,10 @@ func (m *Mapper) timestamp(r *rule) (int64, *fault) {
 	case reason != "":
 		return 0, faultf(reason, "timestamp %s: found %s, which does not fit", r.time.source, r.time.slot.found())
 	case at < m.earliest:
-		return 0, faultf(ReasonTimestampRange, "timestamp %s: found %s, want none before %s (limits.min_timestamp)",
+		return 0, exceeds(limitMinTimestamp, "timestamp %s: found %s, want none before %s",
 			r.timeSource(), formatMillis(at), formatMillis(m.earliest))
 	case at > m.last:
-		return 0, faultf(ReasonTimestampRange, "timestamp %s: found %s, want none more than %s ahead of the clock (limits.max_future)",
+		return 0, exceeds(limitMaxFuture, "timestamp %s: found %s, want none more than %s ahead of the clock",
 			r.timeSource(), formatMillis(at), m.cfg.Limits.MaxFuture)
 	}
 	return at, nil
@@ -179,6 +182,7 @@ func valueFault(v *value, reason Reason) *fault {
 // refuse notes that a rule could not make a sample.
 func (m *Mapper) refuse(r *rule, f *fault) {
 	m.given++
+	m.metrics.limits.exceed(f.limit)
 	if m.index.kind != missing {
 		f.at(fmt.Sprintf("element %d of %s", m.index.bits, r.each.source))
 	}

@@ -29,8 +29,7 @@ type avroDecoder struct {
 	// plain is the schema of values without a frame; nil: there is none.
 	plain         *avroSchema
 	byFingerprint map[uint64]*avroSchema
-	maxDepth      int
-	maxMemory     float64
+	limits        Limits // Of the depth, the nodes and, with memoryFactor, the memory.
 	options       []avro.Opt
 
 	// fields are those of a record that are wanted, and narrow the schemas that skip
@@ -54,8 +53,7 @@ func newAvroDecoder(cfg AvroConfig, limits Limits, registry *Schemas) (*avroDeco
 		framing:       cfg.framing(registry != nil),
 		schemas:       registry,
 		byFingerprint: make(map[uint64]*avroSchema, len(given)),
-		maxDepth:      limits.Depth,
-		maxMemory:     memoryFactor * float64(limits.RecordBytes),
+		limits:        limits,
 		options:       []avro.Opt{avro.AliasInput()},
 	}
 	for _, schema := range given {
@@ -139,7 +137,7 @@ func (d *avroDecoder) unwrapSingleObject(value []byte) (*avroSchema, []byte, err
 	}
 	schema := d.byFingerprint[fingerprint]
 	if schema == nil {
-		return nil, nil, &decodeError{ReasonUnknownSchema, fmt.Sprintf(
+		return nil, nil, &decodeError{Reason: ReasonUnknownSchema, Text: fmt.Sprintf(
 			"no schema in avro.schema_file has the fingerprint 0x%016x; %d are there", fingerprint, len(d.byFingerprint))}
 	}
 	return schema, datum, nil
@@ -147,14 +145,15 @@ func (d *avroDecoder) unwrapSingleObject(value []byte) (*avroSchema, []byte, err
 
 // decode reads one datum, which has to take all of the bytes.
 func (d *avroDecoder) decode(schema *avroSchema, datum []byte) (tree any, err error) {
-	if memory := schema.cost.of(len(datum)); memory > d.maxMemory {
-		return nil, &decodeError{ReasonTooLarge, fmt.Sprintf(
-			"%d bytes of this schema could take %.0f MiB of memory once decoded", len(datum), memory/(1<<20))}
+	memory, most := schema.cost.of(len(datum)), memoryFactor*float64(d.limits.RecordBytes)
+	if memory > most {
+		return nil, exceeds(limitRecordBytes, "%d bytes of this schema could take %.3g MiB of memory once decoded, want at most %.3g MiB, %d times the bytes of a record",
+			len(datum), memory/(1<<20), most/(1<<20), memoryFactor).decodeError()
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			d.last = nil
-			tree, err = nil, &decodeError{ReasonPanic, shortened(fmt.Sprintf("decoding Avro panicked: %v", r))}
+			tree, err = nil, &decodeError{Reason: ReasonPanic, Text: shortened(fmt.Sprintf("decoding Avro panicked: %v", r))}
 		}
 	}()
 	d.reuse(schema)
@@ -164,8 +163,10 @@ func (d *avroDecoder) decode(schema *avroSchema, datum []byte) (tree any, err er
 		return nil, notDecodable("no datum of the schema: %s%s", shortened(err.Error()), d.hint(datum))
 	case len(rest) > 0:
 		return nil, notDecodable("%d of the %d bytes are left over after a datum of the schema%s", len(rest), len(datum), d.hint(datum))
-	case schema.cost.depth > d.maxDepth && deeper(d.tree, d.maxDepth):
-		return nil, &decodeError{ReasonTooLarge, fmt.Sprintf("nested deeper than %d levels", d.maxDepth)}
+	case schema.cost.depth > d.limits.Depth && deeper(d.tree, d.limits.Depth):
+		return nil, exceeds(limitDepth, "found a record, array or map %d deep, want at most %d", d.limits.Depth+1, d.limits.Depth).decodeError()
+	case maxNodes(memory) > float64(d.limits.Nodes) && spare(d.tree, d.limits.Nodes) < 0:
+		return nil, exceeds(limitNodes, "found more than %d values, want at most %d", d.limits.Nodes, d.limits.Nodes).decodeError()
 	}
 	return d.tree, nil
 }
@@ -220,8 +221,28 @@ func deeper(tree any, levels int) bool {
 	return false
 }
 
+// spare is what a tree leaves of so many nodes; it is negative where the tree has
+// more.
+func spare(tree any, nodes int) int {
+	nodes--
+	switch x := tree.(type) {
+	case map[string]any:
+		for _, child := range x {
+			if nodes < 0 {
+				break
+			}
+			nodes = spare(child, nodes)
+		}
+	case []any:
+		for i := 0; i < len(x) && nodes >= 0; i++ {
+			nodes = spare(x[i], nodes)
+		}
+	}
+	return nodes
+}
+
 func notDecodable(format string, args ...any) *decodeError {
-	return &decodeError{ReasonNotDecodable, fmt.Sprintf(format, args...)}
+	return &decodeError{Reason: ReasonNotDecodable, Text: fmt.Sprintf(format, args...)}
 }
 
 // beginning tells the first byte of a value.

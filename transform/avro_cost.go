@@ -30,6 +30,10 @@ type avroCost struct {
 // of bounds the memory of a record of that many bytes, in bytes.
 func (c *avroCost) of(size int) float64 { return c.memory + c.density*float64(size) }
 
+// maxNodes bounds the values of a record by its memory. Each but the first is a
+// field, an entry or an item, of which an item takes least.
+func maxNodes(memory float64) float64 { return 1 + memory/itemMemory }
+
 // What decoded values take, in bytes, rounded up: measured with Go 1.26 on 64
 // bits.
 const (

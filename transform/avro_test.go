@@ -22,7 +22,7 @@ const sampleSchema = `{"type": "record", "name": "Sample", "fields": [
 	{"name": "ts", "type": "long"}]}`
 
 // avroLimits are the defaults of the limits that the decoder looks at.
-func avroLimits() Limits { return Limits{RecordBytes: 1 << 20, Depth: 64} }
+func avroLimits() Limits { return Limits{RecordBytes: 1 << 20, Depth: 64, Nodes: 200000} }
 
 // inlineDecoder decodes values without a frame.
 func inlineDecoder(tb testing.TB, schema string) *avroDecoder {

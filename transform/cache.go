@@ -14,16 +14,18 @@ import (
 // leaves alone what was used by a batch that has not landed, so that the cache
 // grows beyond its bound where that many are in flight.
 type seriesCache struct {
-	limit   int
+	limits  Limits    // Of the series, and of the forms: the size of the cache.
 	forms   []rawForm // In the order of the hand.
 	hand    int
 	byRaw   map[string]int32 // Positions in forms.
 	byLabel map[string]*Series
+	census  census
 	metrics *metrics
 
 	// inFlight is the lowest number of a batch that has not landed.
 	inFlight atomic.Uint64
 	series   atomic.Int64
+	known    atomic.Int64 // The series, and those that the census keeps.
 }
 
 // rawForm is one way in which records spell a series.
@@ -36,11 +38,12 @@ type rawForm struct {
 	passed uint64
 }
 
-func newSeriesCache(limit int, m *metrics) *seriesCache {
+func newSeriesCache(limits Limits, m *metrics) *seriesCache {
 	return &seriesCache{
-		limit:   limit,
+		limits:  limits,
 		byRaw:   make(map[string]int32),
 		byLabel: make(map[string]*Series),
+		census:  newCensus(),
 		metrics: m,
 	}
 }
@@ -62,15 +65,20 @@ func (c *seriesCache) find(raw []byte, batch uint64) *Series {
 }
 
 // add keeps a raw form that find did not know. The series of equal labels is
-// shared. Empty labels stand for a series that relabelling drops.
+// shared. Empty labels stand for a series that relabelling drops. It returns nil
+// where the series is new, and as many are known as there may be.
 func (c *seriesCache) add(raw, labels []byte, batch uint64) *Series {
 	c.metrics.misses.Inc()
 	s := c.byLabel[string(labels)]
 	if s == nil {
 		s = newSeries(labels)
 		if len(labels) > 0 {
+			if !c.admit(s.Hash) {
+				return nil
+			}
 			c.byLabel[s.Encoded] = s
 			c.series.Add(1)
+			c.count()
 		}
 	}
 	s.forms++
@@ -87,7 +95,7 @@ const handSteps = 8
 func (c *seriesCache) place(form rawForm) {
 	placed := false
 	for range handSteps {
-		if len(c.forms) < c.limit || placed && len(c.forms) == c.limit {
+		if len(c.forms) < c.limits.SeriesCache || placed && len(c.forms) == c.limits.SeriesCache {
 			break
 		}
 		if c.hand >= len(c.forms) {
@@ -125,14 +133,21 @@ func (c *seriesCache) evict(form *rawForm) bool {
 		form.passed = form.lastUsed
 		return false
 	}
+	c.forget(form)
+	return true
+}
+
+// forget takes a form out of the tables. Its position is to be filled.
+func (c *seriesCache) forget(form *rawForm) {
 	delete(c.byRaw, form.raw)
 	if form.series.forms--; form.series.forms == 0 && form.series.Encoded != "" {
 		// Each of its forms has landed, so that no sample refers to it any more.
 		delete(c.byLabel, form.series.Encoded)
 		c.series.Add(-1)
+		c.census.keep(form.series.Hash, form.lastUsed)
+		c.count()
 	}
 	c.metrics.evictions.Inc()
-	return true
 }
 
 // fill moves the last form to the position of an evicted one.

@@ -10,6 +10,11 @@ import (
 	"pgregory.net/rapid"
 )
 
+// newTestCache has room for so many forms, and for any number of series.
+func newTestCache(forms int) *seriesCache {
+	return newSeriesCache(Limits{SeriesCache: forms, Series: 1 << 30}, newMetrics())
+}
+
 // use looks a raw form up in a batch, and adds it where it is not known.
 func (c *seriesCache) use(raw, label string, batch uint64) *Series {
 	if s := c.find([]byte(raw), batch); s != nil {
@@ -43,7 +48,7 @@ func (c *seriesCache) requireConsistent(t require.TestingT) {
 }
 
 func TestCacheSharesTheSeriesOfEqualLabels(t *testing.T) {
-	c := newSeriesCache(10, newMetrics())
+	c := newTestCache(10)
 	a := c.use("raw 1", "x", 1)
 	require.Same(t, a, c.use("raw 1", "x", 2))
 	require.Same(t, a, c.use("raw 2", "x", 3))
@@ -53,7 +58,7 @@ func TestCacheSharesTheSeriesOfEqualLabels(t *testing.T) {
 }
 
 func TestCacheKeepsDroppedFormsApartFromSeries(t *testing.T) {
-	c := newSeriesCache(10, newMetrics())
+	c := newTestCache(10)
 	a, b := c.use("raw 1", "", 1), c.use("raw 2", "", 1)
 	require.Empty(t, a.Encoded)
 	require.Same(t, a, c.use("raw 1", "", 1))
@@ -64,7 +69,7 @@ func TestCacheKeepsDroppedFormsApartFromSeries(t *testing.T) {
 
 func TestCacheStaysWithinItsBoundOnceBatchesLand(t *testing.T) {
 	const limit = 100
-	c := newSeriesCache(limit, newMetrics())
+	c := newTestCache(limit)
 	for i := range uint64(50 * limit) {
 		batch := i/10 + 1
 		c.use(strconv.FormatUint(i, 10), strconv.FormatUint(i, 10), batch)
@@ -80,7 +85,7 @@ func TestCacheStaysWithinItsBoundOnceBatchesLand(t *testing.T) {
 
 func TestCacheGrowsWhileNothingLandsAndShrinksAfterwards(t *testing.T) {
 	const limit = 10
-	c := newSeriesCache(limit, newMetrics())
+	c := newTestCache(limit)
 	first := c.use("0", "0", 1)
 	for i := range 100 {
 		c.use(strconv.Itoa(i), strconv.Itoa(i), 1)
@@ -98,7 +103,7 @@ func TestCacheGrowsWhileNothingLandsAndShrinksAfterwards(t *testing.T) {
 
 func TestCacheKeepsWhatIsUsedAgain(t *testing.T) {
 	const limit = 100
-	c := newSeriesCache(limit, newMetrics())
+	c := newTestCache(limit)
 	hot := c.use("hot", "hot", 1)
 	for i := range uint64(20 * limit) {
 		batch := i/20 + 1
@@ -111,7 +116,7 @@ func TestCacheKeepsWhatIsUsedAgain(t *testing.T) {
 
 func TestCacheBoundsTheRawFormsOfOneSeries(t *testing.T) {
 	const limit = 20
-	c := newSeriesCache(limit, newMetrics())
+	c := newTestCache(limit)
 	s := c.use("0", "x", 1)
 	for i := range uint64(1000) {
 		require.Same(t, s, c.use(strconv.FormatUint(i, 10), "x", i+1))
@@ -126,7 +131,7 @@ func TestCacheBoundsTheRawFormsOfOneSeries(t *testing.T) {
 // Sample.Series against random traffic.
 func TestCacheNeverHasTwoSeriesForOneLabelSetInFlight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := newSeriesCache(rapid.IntRange(1, 8).Draw(t, "limit"), newMetrics())
+		c := newTestCache(rapid.IntRange(1, 8).Draw(t, "limit"))
 		type use struct {
 			label  string
 			series *Series

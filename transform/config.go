@@ -32,22 +32,6 @@ type Config struct {
 	Relabel []*relabel.Config `yaml:"-"`
 }
 
-// Limits bound what one record may do. 0 means the default.
-type Limits struct {
-	RecordBytes      units.Bytes `yaml:"record_bytes"`       // 1 MiB
-	Depth            int         `yaml:"depth"`              // 64, nesting of the decoded value
-	SamplesPerRecord int         `yaml:"samples_per_record"` // 10000
-	Labels           int         `yaml:"labels"`             // 64 a sample, the name included
-	NameBytes        int         `yaml:"name_bytes"`         // 256, of a metric or label name
-	ValueBytes       int         `yaml:"value_bytes"`        // 4096, of a label value
-	SeriesCache      int         `yaml:"series_cache"`       // 500000 label sets kept encoded
-	// MinTimestamp and MaxFuture bound timestamps: not before the given instant
-	// (default 1970-01-01T00:00:01Z, so that a zero is no time), not more than
-	// MaxFuture ahead of the clock (default 0: unbounded, the receiver decides).
-	MinTimestamp time.Time     `yaml:"min_timestamp"`
-	MaxFuture    time.Duration `yaml:"max_future"`
-}
-
 // AvroConfig says where the writer's schema comes from.
 type AvroConfig struct {
 	// Framing is auto (default: confluent with a registry, else none),

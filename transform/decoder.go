@@ -25,6 +25,8 @@ type decodeError struct {
 	Reason Reason
 	// Text is for people: printable, and shortened where it quotes the record.
 	Text string
+	// limit is the one that the record exceeds; empty: none.
+	limit limit
 }
 
 func (e *decodeError) Error() string { return e.Text }

@@ -101,7 +101,7 @@ func (e *elements) nextText() bool {
 	end := s.run(e.pos, e.into)
 	if end == failed {
 		e.err = s.err
-		s.depth = s.limit
+		s.depth = s.limits.Depth
 		end = s.value(e.pos, nil)
 	}
 	if e.pos = s.space(end); s.data[e.pos] == ',' {

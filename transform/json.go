@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,15 +14,18 @@ import (
 // Its methods take the position where something starts, and return the position
 // behind it, or failed.
 type scanner struct {
-	data  []byte
-	text  string // The same memory as data.
-	limit int    // How deeply objects and arrays may be nested.
-	depth int    // How much of the limit is left.
+	data   []byte
+	text   string // The same memory as data.
+	limits Limits // Of the depth and the nodes.
+	depth  int    // How much of the depth is left.
+	nodes  int    // How many of the nodes are left.
 	// pass counts the runs of a plan, see node.seen.
 	pass uint64
 	key  []byte // Scratch space for keys that have escapes.
 	err  *decodeError
 }
+
+func newScanner(limits Limits) scanner { return scanner{limits: limits} }
 
 // failed is the position after a fault; the scanner's err says what it is.
 const failed = -1
@@ -30,8 +34,9 @@ const failed = -1
 // valid until data changes.
 func (s *scanner) document(data []byte, p *plan) error {
 	s.data, s.text = data, textOf(data)
-	s.depth, s.err = s.limit, nil
+	s.depth, s.nodes, s.err = s.limits.Depth, s.limits.Nodes-1, nil
 	end := s.run(s.space(0), p)
+	s.nodes = math.MaxInt // What is read again is not counted again.
 	if end != failed {
 		if end = s.space(end); end < len(data) {
 			end = s.fail(end, "the end of the record")
@@ -41,7 +46,7 @@ func (s *scanner) document(data []byte, p *plan) error {
 		return s.err
 	}
 	if !utf8.Valid(data) {
-		return &decodeError{ReasonNotDecodable, "the record is JSON but not UTF-8"}
+		return &decodeError{Reason: ReasonNotDecodable, Text: "the record is JSON but not UTF-8"}
 	}
 	return nil
 }
@@ -130,6 +135,9 @@ func (s *scanner) object(i int, n *node) int {
 		if i, child = s.member(i, n); i == failed {
 			return failed
 		}
+		if s.nodes--; s.nodes < 0 {
+			return s.tooMany(i)
+		}
 		if child == nil && s.at(i, '"') { // Most are, and most are not wanted.
 			i, _ = s.string(i + 1)
 		} else {
@@ -164,7 +172,7 @@ func (s *scanner) member(i int, n *node) (int, *node) {
 	if n != nil && (escapes || n.lengths&lengthBit(end-i-2) != 0) {
 		var twice bool
 		if child, twice = s.child(n, s.text[i+1:end-1], escapes); twice {
-			s.err = &decodeError{ReasonNotDecodable, fmt.Sprintf("duplicate key %s at byte %d", quoted(s.text[i+1:end-1]), i)}
+			s.err = &decodeError{Reason: ReasonNotDecodable, Text: fmt.Sprintf("duplicate key %s at byte %d", quoted(s.text[i+1:end-1]), i)}
 			return failed, nil
 		}
 	}
@@ -199,6 +207,9 @@ func (s *scanner) array(i int, n *node) int {
 		return i + 1
 	}
 	for count := 0; ; count++ {
+		if s.nodes--; s.nodes < 0 {
+			return s.tooMany(i)
+		}
 		var child *node
 		if n != nil {
 			child = n.element(count)
@@ -224,11 +235,16 @@ func (s *scanner) fail(i int, want string) int {
 	if i < len(s.text) {
 		found = quoted(s.text[i:min(len(s.text), i+16)])
 	}
-	s.err = &decodeError{ReasonNotDecodable, fmt.Sprintf("no JSON at byte %d: want %s, found %s", i, want, found)}
+	s.err = &decodeError{Reason: ReasonNotDecodable, Text: fmt.Sprintf("no JSON at byte %d: want %s, found %s", i, want, found)}
 	return failed
 }
 
 func (s *scanner) tooDeep(i int) int {
-	s.err = &decodeError{ReasonTooLarge, fmt.Sprintf("nested more than %d deep at byte %d", s.limit, i)}
+	s.err = exceeds(limitDepth, "found an object or array %d deep at byte %d, want at most %d", s.limits.Depth+1, i, s.limits.Depth).decodeError()
+	return failed
+}
+
+func (s *scanner) tooMany(i int) int {
+	s.err = exceeds(limitNodes, "found more than %d values at byte %d, want at most %d", s.limits.Nodes, i, s.limits.Nodes).decodeError()
 	return failed
 }

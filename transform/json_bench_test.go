@@ -2,6 +2,7 @@ package transform
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 )
 
@@ -11,7 +12,7 @@ func BenchmarkScan(b *testing.B) {
 	p.want([]step{{"labels", -1}})
 	p.want([]step{{"value", -1}})
 	p.want([]step{{"ts", -1}})
-	s := scanner{limit: 64}
+	s := newScanner(Limits{Depth: 64, Nodes: math.MaxInt})
 	b.SetBytes(int64(len(doc)))
 	b.Run("scan", func(b *testing.B) {
 		b.SetBytes(int64(len(doc)))

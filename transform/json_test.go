@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func scanPaths(t testing.TB, doc string, paths ...[]step) ([]value, error) {
 	for i, path := range paths {
 		slots[i] = p.want(path)
 	}
-	s := scanner{limit: 64}
+	s := newScanner(Limits{Depth: 64, Nodes: math.MaxInt})
 	err := s.document([]byte(doc), p)
 	got := make([]value, len(slots))
 	for i, slot := range slots {
@@ -36,7 +37,7 @@ func scanPaths(t testing.TB, doc string, paths ...[]step) ([]value, error) {
 
 // valid reports whether the scanner takes a document.
 func valid(doc []byte) error {
-	s := scanner{limit: maxDepth}
+	s := newScanner(Limits{Depth: maxDepth, Nodes: math.MaxInt})
 	return s.document(doc, newPlan())
 }
 
@@ -137,7 +138,7 @@ func TestScannerFindsInTextWhatWalkFindsInTheTree(t *testing.T) {
 		for _, path := range all {
 			a, b = append(a, scanned.want(path)), append(b, walked.want(path))
 		}
-		s := scanner{limit: 64}
+		s := newScanner(Limits{Depth: 64, Nodes: math.MaxInt})
 		require.NoError(t, s.document(doc, scanned))
 		walked.walk(tree)
 		for i := range a {
@@ -193,7 +194,7 @@ func TestScannerFillsTheSlots(t *testing.T) {
 func TestScannerForgetsTheLastDocument(t *testing.T) {
 	p := newPlan()
 	slot := p.want([]step{key("a")})
-	s := scanner{limit: 4}
+	s := newScanner(Limits{Depth: 4, Nodes: math.MaxInt})
 	require.NoError(t, s.document([]byte(`{"a":1}`), p))
 	require.Equal(t, literal, slot.kind)
 	require.NoError(t, s.document([]byte(`{"b":1}`), p))
@@ -252,10 +253,10 @@ func TestScannerBoundsTheDepth(t *testing.T) {
 	nested := func(n int) []byte {
 		return []byte(strings.Repeat(`{"a":[`, n) + strings.Repeat(`]}`, n))
 	}
-	s := scanner{limit: 8}
+	s := newScanner(Limits{Depth: 8, Nodes: math.MaxInt})
 	require.NoError(t, s.document(nested(4), newPlan()))
 	err := s.document(nested(5), newPlan())
-	require.EqualError(t, err, "nested more than 8 deep at byte 24")
+	require.EqualError(t, err, "found an object or array 9 deep at byte 24, want at most 8 (limits.depth)")
 	requireReason(t, ReasonTooLarge, err)
 }
 
@@ -291,7 +292,7 @@ func TestPlansFindKeysAmongMany(t *testing.T) {
 		name := strings.Repeat("x", i)
 		fmt.Fprintf(&doc, `,"%s":0`, name)
 	}
-	s := scanner{limit: 2}
+	s := newScanner(Limits{Depth: 2, Nodes: math.MaxInt})
 	require.NoError(t, s.document([]byte("{"+doc.String()[1:]+"}"), p))
 	for i, slot := range slots {
 		require.Equal(t, fmt.Sprint(i), slot.text)

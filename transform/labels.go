@@ -185,7 +185,7 @@ func (b *labelBuilder) merge() *fault {
 // check holds the sorted labels against the limits and what receivers demand.
 func (b *labelBuilder) check() *fault {
 	if len(b.labels) > b.limits.Labels {
-		return faultf(ReasonTooLarge, "found %d labels, want at most %d (limits.labels)", len(b.labels), b.limits.Labels)
+		return exceeds(limitLabels, "found %d labels, want at most %d", len(b.labels), b.limits.Labels)
 	}
 	named := false
 	for _, l := range b.labels {
@@ -196,10 +196,10 @@ func (b *labelBuilder) check() *fault {
 		}
 		switch {
 		case len(name) > b.limits.NameBytes:
-			return faultf(ReasonTooLarge, "the name %s has %d bytes, want at most %d (limits.name_bytes)",
+			return exceeds(limitNameBytes, "the name %s has %d bytes, want at most %d",
 				quoted(name), len(name), b.limits.NameBytes)
 		case len(value) > b.limits.ValueBytes:
-			return faultf(ReasonTooLarge, "the value of label %s has %d bytes, want at most %d (limits.value_bytes)",
+			return exceeds(limitValueBytes, "the value of label %s has %d bytes, want at most %d",
 				quoted(name), len(value), b.limits.ValueBytes)
 		case !utf8.ValidString(value):
 			return faultf(ReasonBadLabel, "the value %s of label %s is not UTF-8", quoted(value), quoted(name))

@@ -37,6 +37,7 @@ type Mapper struct {
 	metadata []metadataSlot
 	builder  labelBuilder
 	cache    *seriesCache
+	metrics  *metrics
 	earliest int64 // limits.min_timestamp, in milliseconds.
 
 	// What follows belongs to the record that is being mapped.
@@ -80,8 +81,9 @@ func NewMapper(cfg Config, opts Options) (*Mapper, error) {
 		now:     opts.Now,
 		log:     opts.Logger,
 		decoder: decoder,
-		cache:   newSeriesCache(cfg.Limits.SeriesCache, metrics),
-		scan:    scanner{limit: cfg.Limits.Depth},
+		cache:   newSeriesCache(cfg.Limits, metrics),
+		metrics: metrics,
+		scan:    newScanner(cfg.Limits),
 		root:    newPlan(),
 		only:    newPlan(),
 		field:   &value{},
@@ -90,7 +92,7 @@ func NewMapper(cfg Config, opts Options) (*Mapper, error) {
 	if err := m.compile(); err != nil {
 		return nil, err
 	}
-	return m, metrics.register(opts.Registerer, m.Series)
+	return m, metrics.register(opts.Registerer, m.cache)
 }
 
 func (m *Mapper) compile() error {
@@ -129,6 +131,9 @@ func (m *Mapper) Landed(batch uint64) { m.cache.landed(batch) }
 //
 // The error is nil or a *RetryError; nothing was appended then.
 func (m *Mapper) Apply(rec *kgo.Record, batch uint64, out *Output) (verdict Verdict, err error) {
+	if batch != m.batch {
+		m.cache.begin(batch, m.now())
+	}
 	m.rec, m.batch, m.out = rec, batch, out
 	m.index.kind = missing
 	m.start, m.given, m.latest, m.last = len(out.Samples), 0, rec.Timestamp.UnixMilli(), math.MaxInt64
@@ -140,7 +145,7 @@ func (m *Mapper) Apply(rec *kgo.Record, batch uint64, out *Output) (verdict Verd
 		if p := recover(); p != nil {
 			m.log.Error("mapping a record panicked", zap.String("topic", rec.Topic), zap.Int32("partition", rec.Partition),
 				zap.Int64("offset", rec.Offset), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
-			verdict, err = m.refuseWhole(before, StageMap, ReasonPanic, "a defect of this program: mapping the record panicked"), nil
+			verdict, err = m.refuseWhole(before, StageMap, faultf(ReasonPanic, "a defect of this program: mapping the record panicked")), nil
 		}
 		out.MaxTimestamp = m.latest
 		m.rec, m.out = nil, nil
@@ -155,20 +160,20 @@ func (m *Mapper) apply(before Output) (Verdict, error) {
 		out.Filtered = ReasonTombstone
 		return Filtered, nil
 	case size == 0:
-		return m.refuseWhole(before, StageDecode, ReasonEmptyValue, "the record's value is empty"), nil
+		return m.refuseWhole(before, StageDecode, faultf(ReasonEmptyValue, "the record's value is empty")), nil
 	case int64(size) > int64(m.cfg.Limits.RecordBytes):
-		return m.refuseWhole(before, StageDecode, ReasonTooLarge,
-			fmt.Sprintf("the record has %d bytes, want at most %d (limits.record_bytes)", size, m.cfg.Limits.RecordBytes)), nil
+		return m.refuseWhole(before, StageDecode,
+			exceeds(limitRecordBytes, "the record has %d bytes, want at most %d", size, m.cfg.Limits.RecordBytes)), nil
 	}
 	if err := m.decode(); err != nil {
 		if bad, ok := errors.AsType[*decodeError](err); ok {
-			return m.refuseWhole(before, StageDecode, bad.Reason, bad.Text), nil
+			return m.refuseWhole(before, StageDecode, &fault{bad.Reason, bad.Text, bad.limit}), nil
 		}
 		return 0, retryable(err)
 	}
 	if !m.root.fits() {
-		return m.refuseWhole(before, StageDecode, ReasonNotAnObject,
-			fmt.Sprintf("found %s, want %s", m.root.whole.found(), m.root.wants())), nil
+		return m.refuseWhole(before, StageDecode,
+			faultf(ReasonNotAnObject, "found %s, want %s", m.root.whole.found(), m.root.wants())), nil
 	}
 	for i := range m.metadata {
 		m.metadata[i].fill(rec)
@@ -177,8 +182,9 @@ func (m *Mapper) apply(before Output) (Verdict, error) {
 		m.applyRule(r)
 	}
 	if m.full() {
-		return m.refuseWhole(before, StageMap, ReasonTooLarge,
-			fmt.Sprintf("the record gives more than %d samples (limits.samples_per_record)", m.cfg.Limits.SamplesPerRecord)), nil
+		most := m.cfg.Limits.SamplesPerRecord
+		return m.refuseWhole(before, StageMap,
+			exceeds(limitSamplesPerRecord, "the record gives more than %d samples, want at most %d", most, most)), nil
 	}
 	return verdict(&before, out), nil
 }
@@ -207,13 +213,14 @@ func retryable(err error) error {
 }
 
 // refuseWhole takes back what the record has given and refuses it as a whole.
-func (m *Mapper) refuseWhole(before Output, stage Stage, reason Reason, text string) Verdict {
+func (m *Mapper) refuseWhole(before Output, stage Stage, f *fault) Verdict {
+	m.metrics.limits.exceed(f.limit)
 	out := m.out
 	clear(out.Samples[len(before.Samples):])
 	clear(out.Refused[len(before.Refused):])
 	out.Samples, out.Refused = out.Samples[:len(before.Samples)], out.Refused[:len(before.Refused)]
 	out.Dropped, out.Skipped = before.Dropped, before.Skipped
-	out.Refused = append(out.Refused, Refusal{Record: m.rec, Stage: stage, Reason: reason, Text: printable(text), Rule: -1, Exact: true})
+	out.Refused = append(out.Refused, Refusal{Record: m.rec, Stage: stage, Reason: f.reason, Text: printable(f.text), Rule: -1, Exact: true})
 	m.latest = m.rec.Timestamp.UnixMilli()
 	return Refused
 }

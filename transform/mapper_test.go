@@ -84,7 +84,7 @@ func TestApplyAnswersForTheRecordAsAWhole(t *testing.T) {
 	f([]byte(`null`), "not_an_object: found null, want an object\n")
 	f([]byte(`"abc"`), "not_an_object: found the text \"abc\", want an object\n")
 	f([]byte(`{"x":1,"x":2}`), "filtered: no_value\nskipped: 1\n") // Nobody wants x.
-	f([]byte(strings.Repeat("[", 65)), "too_large: nested more than 64 deep at byte 64\n")
+	f([]byte(strings.Repeat("[", 65)), "too_large: found an object or array 65 deep at byte 64, want at most 64 (limits.depth)\n")
 	f([]byte(`{"v":"`+strings.Repeat("x", 1<<20)+`"}`), "too_large: the record has 1048584 bytes, want at most 1048576 (limits.record_bytes)\n")
 }
 
@@ -178,7 +178,7 @@ func TestApplyRefusesARecordThatGivesTooMuch(t *testing.T) {
 		require.Len(t, out.Samples, 1, "the samples of a record that is refused as a whole are taken back")
 		require.Len(t, out.Refused, 1)
 		require.Equal(t, ReasonTooLarge, out.Refused[0].Reason)
-		require.Equal(t, "the record gives more than 3 samples (limits.samples_per_record)", out.Refused[0].Text)
+		require.Equal(t, "the record gives more than 3 samples, want at most 3 (limits.samples_per_record)", out.Refused[0].Text)
 		require.Equal(t, 1, out.Skipped, "only what the first record skipped")
 	}
 }
@@ -224,7 +224,7 @@ func TestApplyReturnsWhatCannotBeJudgedNow(t *testing.T) {
 
 func TestApplyRefusesWithTheWordsOfTheDecoder(t *testing.T) {
 	m := newTestMapper(t, `samples: [{name: m, value: v}]`)
-	m.decoder = treeFunc(func(*kgo.Record) (any, error) { return nil, &decodeError{ReasonUnknownSchema, "id 7\n"} })
+	m.decoder = treeFunc(func(*kgo.Record) (any, error) { return nil, &decodeError{Reason: ReasonUnknownSchema, Text: "id 7\n"} })
 	_, out := apply(t, m, testRecord("x"))
 	require.Equal(t, ReasonUnknownSchema, out.Refused[0].Reason)
 	require.Equal(t, "id 7\uFFFD", out.Refused[0].Text)
@@ -241,15 +241,33 @@ func TestMapperExportsItsCache(t *testing.T) {
 	}
 	require.Equal(t, 2, m.Series())
 	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP kafka2prom_limit_exceeded_total Records, samples and fetched batches that exceeded a limit, by the key of the limit.
+# TYPE kafka2prom_limit_exceeded_total counter
+kafka2prom_limit_exceeded_total{limit="depth"} 0
+kafka2prom_limit_exceeded_total{limit="labels"} 0
+kafka2prom_limit_exceeded_total{limit="max_future"} 0
+kafka2prom_limit_exceeded_total{limit="min_timestamp"} 0
+kafka2prom_limit_exceeded_total{limit="name_bytes"} 0
+kafka2prom_limit_exceeded_total{limit="nodes"} 0
+kafka2prom_limit_exceeded_total{limit="record_bytes"} 0
+kafka2prom_limit_exceeded_total{limit="samples_per_record"} 0
+kafka2prom_limit_exceeded_total{limit="series"} 0
+kafka2prom_limit_exceeded_total{limit="value_bytes"} 0
 # HELP kafka2prom_series Series in the series cache.
 # TYPE kafka2prom_series gauge
 kafka2prom_series 2
-# HELP kafka2prom_series_cache_evictions_total Label sets evicted from the series cache because limits.series_cache was reached.
+# HELP kafka2prom_series_cache_evictions_total Label sets evicted from the series cache because limits.series_cache or limits.series was reached.
 # TYPE kafka2prom_series_cache_evictions_total counter
 kafka2prom_series_cache_evictions_total 2
 # HELP kafka2prom_series_cache_misses_total Label sets in a form that was not in the series cache, so that they were built and encoded.
 # TYPE kafka2prom_series_cache_misses_total counter
 kafka2prom_series_cache_misses_total 4
+# HELP kafka2prom_series_known Series that count against limits.series: those in the cache, and those that it has evicted within the last hour or two.
+# TYPE kafka2prom_series_known gauge
+kafka2prom_series_known 4
+# HELP kafka2prom_series_limit The value of limits.series.
+# TYPE kafka2prom_series_limit gauge
+kafka2prom_series_limit 2e+06
 `)))
 	_, err = NewMapper(parseConfig(t, `samples: [{name: m, value: v}]`), Options{Registerer: reg})
 	require.ErrorContains(t, err, "registering the metrics of the mapper")

@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	misses    prometheus.Counter
 	evictions prometheus.Counter
+	limits    limitCounters
 }
 
 func newMetrics() *metrics {
@@ -20,22 +21,31 @@ func newMetrics() *metrics {
 		}),
 		evictions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "kafka2prom_series_cache_evictions_total",
-			Help: "Label sets evicted from the series cache because limits.series_cache was reached.",
+			Help: "Label sets evicted from the series cache because limits.series_cache or limits.series was reached.",
 		}),
+		limits: newLimitCounters(),
 	}
 }
 
-// register exports the metrics and the number of series. A nil registerer exports
-// nothing.
-func (m *metrics) register(reg prometheus.Registerer, series func() int) error {
+// register exports the metrics, and those of the mapper's cache. A nil registerer
+// exports nothing.
+func (m *metrics) register(reg prometheus.Registerer, cache *seriesCache) error {
 	if reg == nil {
 		return nil
 	}
-	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "kafka2prom_series",
-		Help: "Series in the series cache.",
-	}, func() float64 { return float64(series()) })
-	for _, c := range []prometheus.Collector{m.misses, m.evictions, size} {
+	gauge := func(name, help string, value func() int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	collectors := []prometheus.Collector{
+		m.misses, m.evictions,
+		gauge("kafka2prom_series", "Series in the series cache.", cache.series.Load),
+		gauge("kafka2prom_series_known", "Series that count against limits.series: those in the cache, and those that it has evicted within the last hour or two.", cache.known.Load),
+		gauge("kafka2prom_series_limit", "The value of limits.series.", func() int64 { return int64(cache.limits.Series) }),
+	}
+	for _, counter := range m.limits {
+		collectors = append(collectors, counter)
+	}
+	for _, c := range collectors {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("registering the metrics of the mapper: %w", err)
 		}

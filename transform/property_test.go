@@ -76,7 +76,7 @@ func decodeJSON(rec *kgo.Record) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(rec.Value))
 	decoder.UseNumber()
 	if err := decoder.Decode(&decoded); err != nil {
-		return nil, &decodeError{ReasonNotDecodable, err.Error()}
+		return nil, &decodeError{Reason: ReasonNotDecodable, Text: err.Error()}
 	}
 	return decoded, nil
 }

@@ -119,7 +119,7 @@ func (s *Schemas) cached(id uint32) (*avroSchema, error) {
 		return known.schema, nil
 	}
 	if id > math.MaxInt32 {
-		return nil, &decodeError{ReasonUnknownSchema, fmt.Sprintf("%d cannot be a schema id: they are positive and have 31 bits", id)}
+		return nil, &decodeError{Reason: ReasonUnknownSchema, Text: fmt.Sprintf("%d cannot be a schema id: they are positive and have 31 bits", id)}
 	}
 	now := time.Now()
 	if unknown, ok := s.unknown[id]; ok && now.Before(unknown.until) {

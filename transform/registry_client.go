@@ -153,7 +153,7 @@ func (n *registryNode) schema(ctx context.Context, id uint32) (*avroSchema, erro
 // refer puts the schema's id in front of a refusal.
 func refer(err error, id uint32) error {
 	if refusal, ok := errors.AsType[*decodeError](err); ok {
-		return &decodeError{refusal.Reason, fmt.Sprintf("schema %d: %s", id, refusal.Text)}
+		return &decodeError{Reason: refusal.Reason, Text: fmt.Sprintf("schema %d: %s", id, refusal.Text)}
 	}
 	return err
 }
@@ -171,9 +171,9 @@ func (c *closure) add(ctx context.Context, schema sr.Schema, depth int) error {
 	case schema.Type != sr.TypeAvro:
 		return notDecodable("it is of type %s, not AVRO", schema.Type)
 	case len(schema.Schema) > maxSchemaBytes:
-		return &decodeError{ReasonTooLarge, fmt.Sprintf("it has %d bytes, more than %d", len(schema.Schema), maxSchemaBytes)}
+		return &decodeError{Reason: ReasonTooLarge, Text: fmt.Sprintf("it has %d bytes, more than %d", len(schema.Schema), maxSchemaBytes)}
 	case len(schema.References) > 0 && depth == maxNesting:
-		return &decodeError{ReasonTooLarge, fmt.Sprintf("its references are nested deeper than %d", maxNesting)}
+		return &decodeError{Reason: ReasonTooLarge, Text: fmt.Sprintf("its references are nested deeper than %d", maxNesting)}
 	}
 	for _, ref := range schema.References {
 		key := sr.SchemaReference{Subject: ref.Subject, Version: ref.Version}
@@ -181,7 +181,7 @@ func (c *closure) add(ctx context.Context, schema sr.Schema, depth int) error {
 			continue
 		}
 		if len(c.seen) == maxReferences {
-			return &decodeError{ReasonTooLarge, fmt.Sprintf("it refers to more than %d others", maxReferences)}
+			return &decodeError{Reason: ReasonTooLarge, Text: fmt.Sprintf("it refers to more than %d others", maxReferences)}
 		}
 		c.seen[key] = true
 		// A version may be deleted while others refer to it.
@@ -204,11 +204,11 @@ func (n *registryNode) judge(err error, what string) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return &decodeError{ReasonTooLarge, fmt.Sprintf("%s is larger than %d bytes", what, tooLarge.Limit)}
+		return &decodeError{Reason: ReasonTooLarge, Text: fmt.Sprintf("%s is larger than %d bytes", what, tooLarge.Limit)}
 	case !errors.As(err, &answer):
 		return err // It names the URL.
 	case answer.ErrorCode > 40400 && answer.ErrorCode < 40500, answer.ErrorCode > 42200 && answer.ErrorCode < 42300:
-		return &decodeError{ReasonUnknownSchema, fmt.Sprintf("the schema registry does not have %s: %s", what, shortened(answer.Error()))}
+		return &decodeError{Reason: ReasonUnknownSchema, Text: fmt.Sprintf("the schema registry does not have %s: %s", what, shortened(answer.Error()))}
 	}
 	return fmt.Errorf("%s answers %d %s: %s", n.url, answer.StatusCode, http.StatusText(answer.StatusCode), shortened(answer.Error()))
 }

@@ -80,6 +80,7 @@ const (
 	ReasonDuplicateLabel     Reason = "duplicate_label"     // A label name appears twice.
 	ReasonReservedLabel      Reason = "reserved_label"      // A label name starts with two underscores.
 	ReasonTooLarge           Reason = "too_large"           // A limit on sizes or counts is exceeded.
+	ReasonSeriesLimit        Reason = "series_limit"        // The series is new, and limits.series are in use.
 	ReasonDuplicateTimestamp Reason = "duplicate_timestamp" // Another value for the same series and time came first.
 	ReasonRefused            Reason = "refused"             // The receiver refused the sample.
 	ReasonPossiblyStored     Reason = "possibly_stored"     // The receiver refused what an earlier attempt of ours may have stored.

@@ -39,18 +39,6 @@ func (c *Config) SetDefaults() {
 	c.Limits.SetDefaults()
 }
 
-// SetDefaults fills in what the section leaves out.
-func (l *Limits) SetDefaults() {
-	setDefault(&l.RecordBytes, 1<<20)
-	setDefault(&l.Depth, 64)
-	setDefault(&l.SamplesPerRecord, 10000)
-	setDefault(&l.Labels, 64)
-	setDefault(&l.NameBytes, 256)
-	setDefault(&l.ValueBytes, 4096)
-	setDefault(&l.SeriesCache, 500000)
-	setDefault(&l.MinTimestamp, time.Unix(1, 0).UTC())
-}
-
 func setDefault[T comparable](key *T, value T) {
 	var zero T
 	if *key == zero {
@@ -90,34 +78,6 @@ func (c *Config) Validate() []error {
 	errs = append(errs, fielderr.Under("limits", c.Limits.validate())...)
 	if _, err := relabelConfigs(c.Relabel, naming); err != nil {
 		errs = append(errs, err)
-	}
-	return errs
-}
-
-// maxDepth keeps the scanner's recursion far from the end of the stack.
-const maxDepth = 10000
-
-func (l *Limits) validate() []error {
-	var errs []error
-	for _, x := range []struct {
-		key   string
-		value int64
-		max   int64
-	}{
-		{"record_bytes", int64(l.RecordBytes), 1 << 30},
-		{"depth", int64(l.Depth), maxDepth},
-		{"samples_per_record", int64(l.SamplesPerRecord), 1 << 30},
-		{"labels", int64(l.Labels), 1 << 20},
-		{"name_bytes", int64(l.NameBytes), 1 << 20},
-		{"value_bytes", int64(l.ValueBytes), 1 << 30},
-		{"series_cache", int64(l.SeriesCache), 1 << 30},
-	} {
-		if x.value < 1 || x.value > x.max {
-			errs = append(errs, fielderr.New(x.key, "%d is out of range: want 1 to %d, or 0 for the default", x.value, x.max))
-		}
-	}
-	if l.MaxFuture < 0 {
-		errs = append(errs, fielderr.New("max_future", "%s is negative", l.MaxFuture))
 	}
 	return errs
 }

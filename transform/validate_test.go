@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestDefaultsAreThoseOfTheDocumentation(t *testing.T) {
 	require.Equal(t, Config{
 		Format: "json", LabelNames: "sanitize", Zone: "UTC", Avro: AvroConfig{Framing: "auto"},
 		Limits: Limits{
-			RecordBytes: 1 << 20, Depth: 64, SamplesPerRecord: 10000, Labels: 64, NameBytes: 256, ValueBytes: 4096, SeriesCache: 500000,
+			RecordBytes: 1 << 20, Depth: 64, Nodes: 200000, SamplesPerRecord: 10000, Labels: 64, NameBytes: 256, ValueBytes: 4096, Series: 2000000, SeriesCache: 500000,
 			MinTimestamp: time.Unix(1, 0).UTC(),
 		},
 	}, cfg)
@@ -115,6 +116,32 @@ func TestValidateHoldsLimitsInRange(t *testing.T) {
 		"limits.samples_per_record: -1 is out of range: want 1 to 1073741824, or 0 for the default",
 		"limits.max_future: -1s is negative",
 	}, faults(t, `{samples: [{name: m, value: v}], limits: {record_bytes: 2GiB, depth: 10001, samples_per_record: -1, max_future: -1s}}`))
+}
+
+func TestEveryLimitMayBeAsLargeAsSaid(t *testing.T) {
+	f := func(key string, most int) {
+		t.Helper()
+		limited := func(n int) []string {
+			return faults(t, fmt.Sprintf("{samples: [{name: m, value: v}], limits: {%s: %d}}", key, n))
+		}
+		require.Empty(t, limited(1))
+		require.Empty(t, limited(most))
+		for _, n := range []int{-1, most + 1} {
+			if n < 0 && key == "record_bytes" {
+				continue // No size is negative.
+			}
+			require.Equal(t, []string{fmt.Sprintf("limits.%s: %d is out of range: want 1 to %d, or 0 for the default", key, n, most)}, limited(n))
+		}
+	}
+	f("record_bytes", 1<<30)
+	f("depth", 10000)
+	f("nodes", 1<<30)
+	f("samples_per_record", 1<<30)
+	f("labels", 1<<20)
+	f("name_bytes", 1<<20)
+	f("value_bytes", 1<<30)
+	f("series", 1<<30)
+	f("series_cache", 1<<30)
 }
 
 func TestValidateChecksRelabelling(t *testing.T) {

@@ -82,6 +82,11 @@ func TestEachFaultOfTheFileIsToldWithItsLine(t *testing.T) {
 		{"a relabel action", minimal + "      write_relabel_configs:\n        - {action: explode}\n", `config.yaml:12: pipelines[0].remote_write.write_relabel_configs[0].action: unknown relabel action "explode"`},
 		{"a relabel rule", minimal + "      write_relabel_configs:\n        - {action: keep}\n        - {action: hashmod, source_labels: [a]}\n", "config.yaml:13: pipelines[0].remote_write.write_relabel_configs[1]: relabel configuration for hashmod requires non-zero modulus"},
 		{"a 0 that is none", with("batch:", "  in_flight: 0"), "config.yaml:7: pipelines[0].batch.in_flight: 0 is not possible: leave the key out for the default, 4"},
+		{"no nodes", with("limits: {nodes: 0}"), "config.yaml:6: pipelines[0].limits.nodes: 0 is not possible: leave the key out for the default, 200000"},
+		{"no series", with("limits: {series: 0}"), "config.yaml:6: pipelines[0].limits.series: 0 is not possible: leave the key out for the default, 2000000"},
+		{"a negative limit", with("limits: {nodes: -1}"), "config.yaml:6: pipelines[0].limits.nodes: -1 is out of range: want 1 to 1073741824, or 0 for the default"},
+		{"records that no fetch can bring", with("limits: {record_bytes: 65MiB}"), "config.yaml:6: pipelines[0].limits.record_bytes: 65MiB is more than kafka.max_decompressed_bytes, 64MiB: " +
+			"a compressed record of that size would be lost with its batch instead of being read"},
 		{"0 seconds", with("session_timeout: 0s"), "config.yaml:6: pipelines[0].session_timeout: 0 is not possible: leave the key out for the default, 10s"},
 
 		// Aliases.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kafka2prom/kafka2prom/consumer"
 	"github.com/kafka2prom/kafka2prom/internal/fielderr"
 )
 
@@ -26,6 +28,7 @@ func (c *Config) Validate() []error {
 	}
 	errs = append(errs, c.checkNames()...)
 	errs = append(errs, c.checkGroups()...)
+	errs = append(errs, c.checkRecordBytes()...)
 	return append(errs, c.checkDeadLetters()...)
 }
 
@@ -154,6 +157,19 @@ func literalPrefix(pattern string) string {
 	}
 	prefix, _ := re.LiteralPrefix()
 	return prefix
+}
+
+// checkRecordBytes finds pipelines that would take larger records than a fetch may
+// bring.
+func (c *Config) checkRecordBytes() []error {
+	var errs []error
+	for i, p := range c.Pipelines {
+		if record, most := p.Mapping.Limits.RecordBytes, cmp.Or(c.Kafka.MaxDecompressedBytes, consumer.MaxDecompressedBytes); record > most {
+			errs = append(errs, fielderr.New(at(i)+".limits.record_bytes",
+				"%v is more than kafka.max_decompressed_bytes, %v: a compressed record of that size would be lost with its batch instead of being read", record, most))
+		}
+	}
+	return errs
 }
 
 // checkDeadLetters finds pipelines that read, by its name, the dead-letter topic
