@@ -80,6 +80,8 @@ func (c *Consumer) mapRun(ctx context.Context, r run, now time.Time) (rest run, 
 		}
 		if reason := c.full(); reason != "" {
 			c.submit(reason)
+		} else if len(r.records) > 0 && c.overflows(r.records[0]) {
+			c.submit(closedBytes)
 		}
 	}
 	return r, true
@@ -91,7 +93,7 @@ func (c *Consumer) mapStretch(l *lease, records []*kgo.Record, now time.Time) (n
 	b := c.openBatch(now)
 	p := b.at(l)
 	floor, consumed := c.eventFloor(now), b.records
-	for n < len(records) && c.full() == "" && !c.ahead(l, floor) && !c.beyondStop(l, records[n]) {
+	for n < len(records) && c.full() == "" && !c.overflows(records[n]) && !c.ahead(l, floor) && !c.beyondStop(l, records[n]) {
 		if err = c.mapRecord(b, p, records[n]); err != nil {
 			break
 		}

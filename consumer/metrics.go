@@ -26,7 +26,8 @@ type metrics struct {
 	recreated                    *prometheus.CounterVec
 	fetchErrors, mapRetries      prometheus.Counter
 	deadLetterRetries, truncated prometheus.Counter
-	bytesInFlight                prometheus.Gauge
+	bytesInFlight, bytesLimit    prometheus.Gauge
+	decompressed                 prometheus.Counter // Batches beyond kafka.max_decompressed_bytes.
 
 	retries sparseLog
 	skips   refusalLog
@@ -53,9 +54,12 @@ func newMetrics(reg prometheus.Registerer, c *Consumer) *metrics {
 		deadLetterRetries: counter("dead_letter_retries_total", "Failed attempts to write dead letters."),
 		truncated:         counter("dead_letters_truncated_total", "Dead letters whose value was too large for the topic and was left out."),
 		bytesInFlight:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "kafka2prom_bytes_in_flight", Help: "Memory of the records of submitted batches, in bytes."}),
+		bytesLimit:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "kafka2prom_bytes_in_flight_limit", Help: "What batches may have in memory, batch.max_bytes times batch.in_flight, in bytes. A single larger record exceeds it."}),
+		decompressed:      transform.NewLimitCounter("decompressed_bytes"),
 		retries:           sparseLog{log: c.log},
 		skips:             refusalLog{sparseLog{log: c.log}},
 	}
+	m.bytesLimit.Set(float64(c.cfg.Batch.MaxBytes) * float64(c.cfg.Batch.InFlight))
 	for _, reason := range []string{closedFull, closedBytes, closedAge, closedRevoke, closedEnd} {
 		m.batches.WithLabelValues(reason)
 	}
@@ -75,7 +79,7 @@ func (m *metrics) register(c *Consumer) error {
 	}
 	for _, collector := range []prometheus.Collector{
 		m.batches, m.rebalances, m.commits, m.refusals, m.deadLetters, m.lost, m.recreated, m.fetchErrors,
-		m.mapRetries, m.deadLetterRetries, m.truncated, m.bytesInFlight, c.ledger,
+		m.mapRetries, m.deadLetterRetries, m.truncated, m.bytesInFlight, m.bytesLimit, m.decompressed, c.ledger,
 		assignment{c},
 	} {
 		if err := m.reg.Register(collector); err != nil {

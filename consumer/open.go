@@ -3,6 +3,8 @@ package consumer
 import (
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/kafka2prom/kafka2prom/writer"
 )
 
@@ -38,6 +40,14 @@ func (c *Consumer) full() string {
 		return closedBytes
 	}
 	return ""
+}
+
+// overflows says that a record would take the open batch beyond its bytes. A batch of
+// one record is as large as that is, so that in_flight batches of max_bytes are
+// exceeded by single records alone.
+func (c *Consumer) overflows(rec *kgo.Record) bool {
+	b := c.open
+	return b != nil && b.records > 0 && b.bytes+recordBytes(rec) > int64(c.cfg.Batch.MaxBytes)
 }
 
 // maxBatchRecords closes a batch whose records give few samples or none, so that

@@ -35,6 +35,7 @@ func (c *Consumer) skipBatch(l *lease, e *kgo.ErrDecompressTooLarge) {
 		l.begin(kgo.EpochOffset{Epoch: -1, Offset: e.Offset})
 		j.first = true
 	}
+	c.metrics.decompressed.Inc()
 	lost := e.NextOffset - max(e.Offset, l.read)
 	c.countLoss(l.partition, lost, "skipped a record batch that is too large once it is decompressed",
 		zap.Int64("from_offset", e.NextOffset-lost), zap.Int64("to_offset", e.NextOffset-1),

@@ -44,6 +44,7 @@ func TestABatchThatIsTooLargeIsSkippedAndCounted(t *testing.T) {
 	b.requireStored("a", 0, 40)
 	b.requireStored("b", 0, 20)
 	require.InDelta(t, 2, m.metric("kafka2prom_records_lost_total"), 0)
+	require.InDelta(t, 2, m.metric("kafka2prom_limit_exceeded_total"), 0)
 	require.NoError(t, m.consumer.Ready(), "the partition goes on")
 	lines := m.logs.FilterMessage("skipped a record batch that is too large once it is decompressed").All()
 	require.Len(t, lines, 2)
