@@ -137,7 +137,7 @@ func TestATruncatedLetterThatFailsIsTriedAgain(t *testing.T) {
 	b.produce(&kgo.Record{Topic: testTopic, Value: value})
 	m := b.start()
 	b.awaitCommitted(0, 1)
-	require.Equal(t, 1, int(fault.Hits()))
+	require.Equal(t, 1, fault.Hits())
 	require.Len(t, b.deadLetters(), 1)
 	require.InDelta(t, 1, m.metric("kafka2prom_dead_letters_truncated_total"), 0)
 }
