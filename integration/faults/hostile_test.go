@@ -52,9 +52,10 @@ func hostile() map[string][]byte {
 	for i := range 10_000 {
 		fmt.Fprintf(&many, `,"l%d":"x"`, i)
 	}
-	deep := bytes.Repeat([]byte("["), 1_000_000)
+	deep := bytes.Repeat([]byte("["), 10_000_000)
 	return map[string][]byte{
-		"a million arrays":        deep,
+		"a million arrays":        deep[:1_000_000],
+		"ten million arrays":      deep,
 		"a million objects":       bytes.Repeat([]byte(`{"a":`), 200_000),
 		"a million arrays inside": fmt.Appendf(nil, `{"s":"x","t":%s,"v":1,"tags":{},"x":%s%s}`, now, deep[:400_000], bytes.Repeat([]byte("]"), 400_000)),
 		"fifty megabytes":         record(strings.Repeat("y", 50_000_000), now, "1", "{}"),
