@@ -34,6 +34,7 @@ func pretend(t *testing.T) *fake {
 	on, err := lab.On(cluster.ListenAddrs()...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, on.Close()) })
+	on.Settings = ", metadata_max_age: 1s" // How late partitions are found.
 	return &fake{Cluster: cluster, wire: wire, lab: on}
 }
 

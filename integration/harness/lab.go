@@ -22,7 +22,11 @@ import (
 // test. Everything that a test must have for itself (topics, groups, receivers)
 // it makes with the methods here.
 type Lab struct {
-	Kafka   *servers.Kafka // Nil in a lab on brokers that are somebody else's.
+	Kafka *servers.Kafka // Nil in a lab on brokers that are somebody else's.
+	// Settings are further keys of the programs' kafka section, each with a comma in
+	// front.
+	Settings string
+
 	brokers []string
 	binary  string
 	client  *kgo.Client

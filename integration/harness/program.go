@@ -23,7 +23,7 @@ type Program struct {
 }
 
 // preamble stands before the pipelines of every configuration.
-const preamble = `kafka: {brokers: [%s]}
+const preamble = `kafka: {brokers: [%s]%s}
 server: {listen: %q}
 `
 

@@ -33,7 +33,7 @@ func (l *Lab) RunAt(t *testing.T, site Site, pipelines string, args ...string) *
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
 	brokers := cmp.Or(site.Kafka, strings.Join(l.brokers, ", "))
-	text := fmt.Sprintf(preamble, brokers, listen) + pipelines
+	text := fmt.Sprintf(preamble, brokers, l.Settings, listen) + pipelines
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 	command := append(append([]string{}, site.Prefix...), l.binary, "run", "--config", config)
 	process, err := servers.Start(servers.Command{
