@@ -34,7 +34,7 @@ func tryDisk() error {
 	if err != nil {
 		return fmt.Errorf("making a directory: %w", err)
 	}
-	defer os.Remove(dir)
+	defer os.RemoveAll(dir)
 	if err := command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir); err != nil {
 		return err
 	}
