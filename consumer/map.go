@@ -78,11 +78,7 @@ func (c *Consumer) mapRun(ctx context.Context, r run, now time.Time) (rest run, 
 			c.cannotMap(l, r.records[0], err)
 			return r, false
 		}
-		if reason := c.full(); reason != "" {
-			c.submit(reason)
-		} else if len(r.records) > 0 && c.overflows(r.records[0]) {
-			c.submit(closedBytes)
-		}
+		c.submitFull(r.records)
 	}
 	return r, true
 }

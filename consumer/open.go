@@ -42,6 +42,16 @@ func (c *Consumer) full() string {
 	return ""
 }
 
+// submitFull hands the open batch on if it is full, or has no room for the first of
+// the next records. Consumer.mu is held.
+func (c *Consumer) submitFull(next []*kgo.Record) {
+	if reason := c.full(); reason != "" {
+		c.submit(reason)
+	} else if len(next) > 0 && c.overflows(next[0]) {
+		c.submit(closedBytes)
+	}
+}
+
 // overflows says that a record would take the open batch beyond its bytes. A batch of
 // one record is as large as that is, so that in_flight batches of max_bytes are
 // exceeded by single records alone.
