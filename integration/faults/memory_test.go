@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,7 +18,6 @@ import (
 const (
 	backlogPartitions = 64
 	backlogRecords    = 12_000 // Of each partition.
-	backlogPadding    = 2000   // Bytes of each record beside its sample.
 
 	memoryLimit = 256 << 20
 	// The pages of the binary count as resident, but the kernel takes them back before
@@ -44,18 +44,19 @@ func confine(t *testing.T, pid int) {
 	require.NoError(t, os.WriteFile(filepath.Join(group, "cgroup.procs"), strconv.AppendInt(nil, int64(pid), 10), 0o600))
 }
 
-// A backlog of 1.5 GiB is read by an instance that may have 256 MiB.
+// A backlog of 5 GiB is read by an instance that may have 256 MiB; and one of 1.5 GiB
+// that is compressed in the log.
 func TestBacklogInLittleMemory(t *testing.T) {
-	f := func(name string, padding []byte, compression kgo.CompressionCodec) {
+	f := func(name string, padding int, compression kgo.CompressionCodec) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("GOMEMLIMIT", "230MiB")
 			tr := begin(t, plan{
-				name: name, injured: "1.5 GiB in 64 partitions, 256 MiB of memory", partitions: backlogPartitions,
-				outOfOrder: time.Hour, memory: memoryLimit + codePages, catchUp: 90 * time.Second,
+				name: name, injured: fmt.Sprintf("%.1f GiB in 64 partitions, 256 MiB of memory", float64(padding*backlogPartitions*backlogRecords)/(1<<30)), partitions: backlogPartitions,
+				outOfOrder: time.Hour, memory: memoryLimit + codePages, catchUp: 3 * time.Minute,
 				shape: "    shards: 4",
 			})
-			tr.stream.suffix = `,"pad":"` + string(padding) + `"`
+			tr.stream.suffix = `,"pad":"` + noise(padding) + `"`
 			tr.bulk(backlogRecords/200, func() []*kgo.Record { return tr.stream.Next(200) }, kgo.ProducerBatchCompression(compression))
 			program := tr.start()
 			confine(t, program.PID())
@@ -64,12 +65,17 @@ func TestBacklogInLittleMemory(t *testing.T) {
 			tr.finish()
 		})
 	}
-	noise := make([]byte, backlogPadding)
-	for i := range noise {
-		noise[i] = byte('a' + rand.IntN(26))
+	f("backlog", 7000, kgo.NoCompression())
+	f("backlog, compressed", 2000, kgo.ZstdCompression())
+}
+
+// noise is text without repetitions.
+func noise(n int) string {
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = byte('a' + rand.IntN(26))
 	}
-	f("backlog", noise, kgo.NoCompression())
-	f("backlog, compressed", noise, kgo.ZstdCompression())
+	return string(text)
 }
 
 // bulk produces so many times what next makes, before anybody reads it, and lets go
