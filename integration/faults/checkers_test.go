@@ -232,6 +232,7 @@ func TestTheProxyKnowsWhatWasAccepted(t *testing.T) {
 	f("passed on, 2.0", 2, 204, Fault{}, 204, 1)
 	f("refused", 1, 400, Fault{}, 400, 0)
 	f("refused in part", 2, 400, Fault{}, 400, 1)
+	f("failed, and nothing written", 2, 500, Fault{}, 500, 0)
 	f("answered by the script", 1, 204, Fault{Status: 503, RetryAfter: "1"}, 503, 0)
 	f("cut before", 1, 204, Fault{Reset: true}, 0, 0)
 	f("cut after", 1, 204, Fault{Lose: true}, 0, 1)

@@ -181,10 +181,10 @@ func (p *Proxy) refuse(w http.ResponseWriter, err error) {
 
 // note enters the samples of a request that the receiver has dealt with. Under 2.0
 // a refusal that counts what was written has dealt with all of them; which ones it
-// has stored, the readback says.
+// has stored, the readback says. A failure has dealt with none.
 func (p *Proxy) note(contentType string, body []byte, resp *http.Response) error {
 	counted := resp.Header.Get("X-Prometheus-Remote-Write-Samples-Written") != ""
-	if resp.StatusCode/100 != 2 && !counted {
+	if resp.StatusCode/100 != 2 && (!counted || resp.StatusCode/100 == 5) {
 		return nil
 	}
 	now := time.Now()
