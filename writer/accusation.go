@@ -64,6 +64,26 @@ func saysTooOld(line string) bool {
 	return strings.Contains(line, "out of order") || strings.Contains(line, "too old")
 }
 
+// maySayStored says whether a refusal can be that of a sample which is stored
+// already. Receivers with the storage of Prometheus call it too old, out of order or
+// a duplicate, and Thanos a conflict; one that says nothing may mean anything. It
+// decides which reason is given, and never what is sent.
+func maySayStored(text string) bool {
+	text = strings.ToLower(strings.TrimSpace(text))
+	switch {
+	case text == "":
+		return true
+	case strings.Contains(text, "future"):
+		return false
+	}
+	for _, words := range []string{"out of order", "out-of-order", "too old", "too-old", "duplicate", "out of bounds", "conflict"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
 // takeGuilty moves the items out of a request that are refused for certain, where
 // the body has a line for each sample that was: all of a series, or the oldest.
 func (a *accusation) takeGuilty(items []item) []item {

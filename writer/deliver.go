@@ -84,7 +84,7 @@ func (s *shard) accept(items []item, r result) {
 		return
 	}
 	s.complain(items, r)
-	v := verdict{reason: transform.ReasonRefused, text: r.words(), count: count}
+	v := verdict{reason: transform.ReasonRefused, text: r.words(), said: r.body, count: count}
 	a := accuse(items, r.body)
 	switch {
 	case a.items == 0 && count < 0:
@@ -98,7 +98,7 @@ func (s *shard) accept(items []item, r result) {
 		if a.lines == count {
 			guilty := a.takeGuilty(items)
 			v.count -= len(guilty)
-			s.refuse(guilty, verdict{reason: v.reason, text: v.text, texts: v.texts, exact: true})
+			s.refuse(guilty, verdict{reason: v.reason, text: v.text, said: v.said, texts: v.texts, exact: true})
 		}
 		candidates := a.take(items)
 		v.exact = len(candidates) == v.count
@@ -122,8 +122,12 @@ func (s *shard) halve(items []item, r result) bool {
 		s.maxBytes = r.raw / 2
 		s.log.Info("the receiver wants smaller requests", zap.Int("max_bytes", s.maxBytes), zap.String("receiver", r.words()))
 	}
-	half := len(items) / 2
-	return s.deliver(items[:half]) && s.deliver(items[half:])
+	items = unsettled(items)
+	landingOrder(items)
+	older, newer := items[:len(items)/2], items[len(items)/2:]
+	wireOrder(older)
+	wireOrder(newer)
+	return s.deliver(older) && s.deliver(newer)
 }
 
 // complain says in the log that samples have been refused, now and then.

@@ -1,12 +1,8 @@
 package writer
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
-	"strings"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kafka2prom/kafka2prom/transform"
 )
@@ -14,26 +10,33 @@ import (
 // isolation finds the samples at fault in a request of which the receiver has
 // stored nothing because of them, and lands the others.
 //
-// The samples of a series must land in order, so a request is tried from the
-// front: halving finds the first sample at fault, everything before it has landed
-// by then, and then comes the rest. That takes log2(n) requests a sample. Where
-// there is one sample at fault there are often many, in one of two patterns: all
-// of one series, or, when records are replayed after a crash, all up to an offset.
-// So the search guesses, and a wrong guess costs one request and stores nothing
-// that it should not.
+// The request is tried from the front, in landing order: halving finds the first
+// sample at fault, everything before it has landed by then, and then comes the
+// rest. That takes log2(n) requests a sample. Where there is one sample at fault
+// there are often many: those of one series, or, when records are replayed after a
+// crash, all up to an offset. Both are followed up (peel, replay) by asking about
+// single samples, in ways that do no harm where the guess is wrong.
 //
 // What is left when the budget is used up is tried once more in a few pieces, and
 // refused as pieces.
 type isolation struct {
-	s     *shard
-	items []item
-	// log is the binary logarithm of the number of samples, the unit of everything
-	// below.
-	log    int
-	budget int // Requests that are left.
-	last   result
-	// guessed are the partitions of which a replay has been guessed.
-	guessed map[partition]bool
+	s *shard
+	// log is the binary logarithm of the number of samples, the unit of budgets.
+	log int
+	// budget is how many requests are left, and most is what it was at first. A sample
+	// that lands pays one back, so that many samples at fault among more good ones are
+	// all found.
+	budget, most int
+	last         result
+	streak       streak
+	astray       int // Series that were followed up for nothing.
+}
+
+// streak is the samples at fault that were found with none between them that landed.
+type streak struct {
+	where  partition
+	length int
+	ranks  map[*transform.Series]int32 // Of the last one of each series.
 }
 
 // finding is what a part of a search came to.
@@ -50,33 +53,45 @@ const (
 // drained.
 func (s *shard) isolate(items []item, r result) bool {
 	s.complain(items, r)
-	i := &isolation{s: s, items: items, last: r, guessed: make(map[partition]bool)}
-	n := live(items)
-	if n == 1 {
+	items = unsettled(items)
+	landingOrder(items)
+	i := &isolation{s: s, last: r, log: bits.Len(uint(len(items) - 1))}
+	if len(items) == 1 {
 		i.accuse(items)
 		return true
 	}
-	i.log = bits.Len(uint(n - 1))
-	i.budget = 8 * i.log
+	i.most = 8 * i.log
+	for at := range items {
+		if items[at].repeated() {
+			i.most += 2
+		}
+	}
+	i.budget = i.most
 	if i.search(items) == ended {
 		return false
 	}
-	return i.sweep()
+	return i.sweep(unsettled(items))
 }
 
 // try sends a part.
 func (i *isolation) try(part []item) finding {
-	if live(part) == 0 {
+	n := live(part)
+	if n == 0 {
 		return good
 	}
-	if i.budget == 0 {
+	if i.budget <= 0 {
 		return spent
 	}
 	i.budget--
-	return i.probe(part)
+	found := i.probe(part)
+	if found == good {
+		i.budget = min(i.budget+n, i.most)
+	}
+	return found
 }
 
 func (i *isolation) probe(part []item) finding {
+	wireOrder(part)
 	r := i.s.send(part)
 	switch i.s.judge(part, r) {
 	case settled:
@@ -85,13 +100,28 @@ func (i *isolation) probe(part []item) finding {
 		return ended
 	default:
 		i.last = r
+		landingOrder(part)
 		return bad
 	}
 }
 
+// ask tries a sample alone, and refuses it if it is at fault.
+func (i *isolation) ask(items []item, at int) finding {
+	found := i.try(items[at : at+1])
+	if found == bad {
+		i.accuse(items[at : at+1])
+	}
+	return found
+}
+
 // accuse refuses samples that were refused alone.
 func (i *isolation) accuse(items []item) {
-	i.s.refuse(items, verdict{reason: i.reason(), text: i.last.words(), exact: true})
+	i.s.refuse(items, verdict{reason: i.reason(), text: i.last.words(), said: i.last.body, exact: true})
+}
+
+// condemn refuses items together: it is not known which of them are at fault.
+func (i *isolation) condemn(items []item) {
+	i.s.refuse(items, verdict{reason: i.reason(), text: i.last.words(), said: i.last.body, count: live(items), guessed: true})
 }
 
 func (i *isolation) reason() transform.Reason {
@@ -106,45 +136,86 @@ func (i *isolation) reason() transform.Reason {
 }
 
 // search settles items that have been refused together, one culprit after the
-// other. Good means that nothing more can be found out about what is left.
+// other. Good means that everything is settled.
 func (i *isolation) search(rest []item) finding {
-	for {
-		at, found := i.first(rest)
-		if found != bad {
-			return found
-		}
+	at, found := i.begin(rest)
+	for first := true; found == bad; first = false {
 		culprit := rest[at]
 		i.accuse(rest[at : at+1])
-		opening := at == 0 || rest[at-1].Series != culprit.Series
+		i.extend(&culprit, at > 0)
 		rest = rest[at+1:]
-		if found = i.try(rest); found != bad {
-			return found
-		}
-		own, others := cutSeries(rest, culprit.Series)
-		elsewhere := bad
-		if live(own) > 0 {
-			elsewhere = i.try(others)
-		}
-		if elsewhere == spent || elsewhere == ended {
-			return elsewhere
-		}
-		boundary, found := i.peel(own, culprit.Record, elsewhere == good)
-		if found != good || elsewhere == good {
-			return found
-		}
-		rest = others
-		if opening {
-			if rest, found = i.guess(rest, boundary); found != bad {
+		// A culprit right behind another one is rarely the last.
+		if first || at > 0 {
+			if found = i.try(rest); found != bad {
 				return found
 			}
 		}
+		if found = i.follow(rest, &culprit); found != bad {
+			return found
+		}
+		rest = unsettled(rest)
+		at, found = i.first(rest, 2*at)
+	}
+	return found
+}
+
+// begin finds the first culprit. In a replay that is one of the first samples; else
+// it may be anywhere.
+func (i *isolation) begin(rest []item) (int, finding) {
+	if rest[0].repeated() {
+		return i.first(rest, 1)
+	}
+	return i.halve(rest, 0, len(rest))
+}
+
+// extend adds a culprit to the streak, or begins another one.
+func (i *isolation) extend(culprit *item, anew bool) {
+	where := partitionOf(culprit.Record)
+	if anew || where != i.streak.where {
+		i.streak = streak{where: where, ranks: make(map[*transform.Series]int32)}
+	}
+	i.streak.length++
+	i.streak.ranks[culprit.Series] = culprit.rank
+}
+
+// follow looks for a pattern that a culprit belongs to. Bad means that there may be
+// more to be found.
+func (i *isolation) follow(rest []item, culprit *item) finding {
+	switch {
+	case culprit.repeated() && i.streak.length >= backers:
+		return i.replay(rest)
+	case culprit.repeated():
+		return bad
+	case i.streak.length == 2*i.log:
+		return i.despair(rest)
+	default:
+		return i.peel(rest, culprit.Series)
 	}
 }
 
-// first finds the first sample at fault among items that have been refused
-// together. Bad: it is at the position; good: there is none after all.
-func (i *isolation) first(items []item) (int, finding) {
-	begin, end := 0, len(items)
+// first finds the first sample at fault. Bad: it is at the position, and everything
+// before it has landed; good: there is none. Samples at fault are taken to be about
+// as far apart as the last two were.
+func (i *isolation) first(items []item, apart int) (int, finding) {
+	step := max(1, apart)
+	for begin := 0; begin < len(items); step *= 2 {
+		end := min(begin+step, len(items))
+		found := i.try(items[begin:end])
+		at := begin
+		if found == bad && end > begin+1 {
+			at, found = i.halve(items, begin, end)
+		}
+		if found != good {
+			return at, found
+		}
+		begin = end
+	}
+	return 0, good
+}
+
+// halve finds the first sample at fault between two positions, which have been
+// refused together. Good: there is none after all.
+func (i *isolation) halve(items []item, begin, end int) (int, finding) {
 	for begin < end {
 		half := begin + (end-begin+1)/2
 		switch found := i.try(items[begin:half]); {
@@ -161,94 +232,93 @@ func (i *isolation) first(items []item) (int, finding) {
 	return 0, good
 }
 
-// peel settles the samples of one series that follow a culprit: one by one as long
-// as they are at fault, too. It returns the record of the last culprit in a row
-// where a good sample came next. After a long row it leaves the others.
-func (i *isolation) peel(own []item, culprit *kgo.Record, atFault bool) (boundary *kgo.Record, found finding) {
-	if live(own) == 0 {
-		return nil, good
+// peel asks about the samples of a series that follow a culprit, one by one, as
+// long as they are at fault, too. One that is not lands a little before its turn.
+func (i *isolation) peel(rest []item, series *transform.Series) finding {
+	if i.astray == mostAstray {
+		return bad
 	}
-	if !atFault {
-		if found = i.try(own); found != bad {
-			return culprit, found
-		}
-	}
-	for row := 0; len(own) > 0 && row < 2*i.log; row++ {
-		found = i.try(own[:1])
-		if found == bad {
-			culprit = own[0].Record
-			i.accuse(own[:1])
-			own = own[1:]
+	guilty := 0
+	for at := range rest {
+		if rest[at].Series != series || rest[at].batch == nil {
 			continue
 		}
+		found := i.ask(rest, at)
+		if found == good && guilty == 0 {
+			i.astray++
+		}
 		if found == good {
-			found = i.peelRest(own[1:])
+			return bad
 		}
-		return culprit, found
-	}
-	return nil, good
-}
-
-// peelRest settles the samples of one series behind a good one.
-func (i *isolation) peelRest(own []item) finding {
-	for {
-		if found := i.try(own); found != bad {
-			return found
-		}
-		at, found := i.first(own)
 		if found != bad {
 			return found
 		}
-		i.accuse(own[at : at+1])
-		own = own[at+1:]
+		if guilty++; guilty == 2*i.log {
+			return i.setAside(rest, series)
+		}
 	}
+	return bad
 }
 
-// cutSeries cuts off the items of a series, which stand at the front.
-func cutSeries(items []item, series *transform.Series) (own, others []item) {
-	n := 0
-	for n < len(items) && items[n].Series == series {
-		n++
+// mostAstray is how many wrong guesses are enough.
+const mostAstray = 2
+
+// setAside settles everything but a series, and leaves that.
+func (i *isolation) setAside(rest []item, series *transform.Series) finding {
+	_, others := divide(rest, func(it *item) bool { return it.Series == series })
+	found := i.try(others)
+	if found == bad {
+		found = i.search(unsettled(others))
 	}
-	return items[:n], items[n:]
+	if found == good {
+		return spent
+	}
+	return found
 }
 
-// sweep tries what is left in a few pieces, in order of time, and refuses those
-// that the receiver refuses. False: the writer is being drained.
-func (i *isolation) sweep() bool {
-	left := unsettled(i.items)
-	slices.SortStableFunc(left, func(a, b item) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
+// despair asks about the first samples of some series, evenly spread. If all of them
+// are at fault there is no use in looking on.
+func (i *isolation) despair(rest []item) finding {
+	series := openings(rest)
+	for k := range min(i.log, len(series)) {
+		switch found := i.ask(rest, series[k*len(series)/min(i.log, len(series))]); found {
+		case bad:
+		case good:
+			return bad
+		default:
+			return found
+		}
+	}
+	return spent
+}
+
+// openings returns the positions of the first samples of each series.
+func openings(items []item) (positions []int) {
+	seen := make(map[*transform.Series]bool)
+	for at := range items {
+		if it := &items[at]; it.batch != nil && !seen[it.Series] {
+			seen[it.Series] = true
+			positions = append(positions, at)
+		}
+	}
+	return positions
+}
+
+// sweep tries what is left in a few pieces, and refuses those that the receiver
+// refuses. False: the writer is being drained.
+func (i *isolation) sweep(left []item) bool {
+	landingOrder(left)
 	for piece := range slices.Chunk(left, max(1, (len(left)+i.log-1)/i.log)) {
-		slices.SortStableFunc(piece, func(a, b item) int {
-			return cmp.Or(cmp.Compare(a.Series.Hash, b.Series.Hash), strings.Compare(a.Series.Encoded, b.Series.Encoded))
-		})
 		found := i.probe(piece)
 		if found == ended {
 			return false
 		}
-		if found == bad {
+		switch {
+		case found == bad && live(piece) == 1:
+			i.accuse(piece)
+		case found == bad:
 			i.condemn(piece)
 		}
 	}
 	return true
-}
-
-// unsettled moves the items that are not settled to the front, in place, so that
-// fences still find them.
-func unsettled(items []item) []item {
-	n := 0
-	for at := range items {
-		if items[at].batch != nil {
-			items[n] = items[at]
-			n++
-		}
-	}
-	clear(items[n:])
-	return items[:n]
-}
-
-// condemn refuses items together: it is not known which of them are at fault.
-func (i *isolation) condemn(items []item) {
-	alone := live(items) == 1
-	i.s.refuse(items, verdict{reason: i.reason(), text: i.last.words(), count: live(items), exact: alone, guessed: !alone})
 }

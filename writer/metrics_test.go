@@ -22,7 +22,7 @@ import (
 func TestMetricsTellWhatBecameOfTheSamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := clockwork(receiver.Modern, 0)
-		r.SetHook(script(status(503), refusal(400, 1, "no")))
+		r.SetHook(script(status(503), refusal(400, 1, "out of order sample")))
 		reg := prometheus.NewRegistry()
 		w, err := New(configure(func(c *Config) { c.RemoteWrite.Protocol = protocolV2 }), Options{Registerer: reg, transport: r.RoundTripper()})
 		require.NoError(t, err)

@@ -15,7 +15,13 @@ type item struct {
 	batch *Batch
 	// doubtful says that an attempt which may have stored the sample has failed.
 	doubtful bool
+	// rank is where the sample stands in landing order, in its request.
+	rank int32
 }
+
+// repeated says whether an earlier attempt, or an earlier owner of the partition, may
+// have stored the sample.
+func (it *item) repeated() bool { return it.doubtful || it.batch.replayed(it.Record) }
 
 // request gathers samples in the order in which they came, and arranges them as
 // they stand on the wire: series by series, each in order of time. One shard owns
@@ -84,7 +90,7 @@ func (r *request) add(s *transform.Sample, b *Batch) {
 	g.last = s.Timestamp
 	g.count++
 	r.size += sampleSize
-	r.items = append(r.items, item{Sample: *s, batch: b})
+	r.items = append(r.items, item{Sample: *s, batch: b, rank: int32(len(r.items))})
 	r.members = append(r.members, number-1)
 }
 
@@ -118,11 +124,12 @@ func (r *request) arrange() {
 
 // sort puts the samples of one series in order of time. Of several samples at one
 // time the first that came stays: receivers take the first and say nothing about
-// the others.
+// the others. None may land before one that is older.
 func (r *request) sort(series []item) {
 	slices.SortStableFunc(series, func(a, b item) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
 	kept := &series[0]
 	for i := 1; i < len(series); i++ {
+		series[i].rank = max(series[i].rank, series[i-1].rank)
 		switch it := &series[i]; {
 		case it.Timestamp != kept.Timestamp:
 			kept = it

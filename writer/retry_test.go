@@ -244,3 +244,31 @@ func keepLanding(w *Writer, b *Batch, d time.Duration) {
 		time.Sleep(time.Second)
 	}
 }
+
+// What is at fault for another reason stays at fault where a replay is possible, and
+// gets its dead letter.
+func TestARefusalThatGivesAnotherReasonIsNoReplay(t *testing.T) {
+	f := func(want transform.Reason, said string) {
+		t.Run(said, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := clockwork(receiver.Modern, 0)
+				r.SetHook(script(receiver.Answer{Status: 400, Body: said}))
+				w := start(t, r.RoundTripper(), nil)
+				b := &Batch{Samples: []transform.Sample{sample(catalogue{}.named("x"), 1, 1)}, Replayed: func(*kgo.Record) bool { return true }}
+				w.Submit(b)
+				<-b.Landed()
+				require.Equal(t, []string{string(want)}, reasons(b))
+			})
+		})
+	}
+	f(transform.ReasonPossiblyStored, "")
+	f(transform.ReasonPossiblyStored, "out of order sample")
+	f(transform.ReasonPossiblyStored, "out of bounds")
+	f(transform.ReasonPossiblyStored, "too old sample")
+	f(transform.ReasonPossiblyStored, "duplicate sample for timestamp 1; overrides not allowed: existing 1, new value 9")
+	f(transform.ReasonPossiblyStored, "the sample has been rejected because ... (err-mimir-sample-out-of-order)")
+	f(transform.ReasonRefused, "out of bounds: timestamp is too far in the future")
+	f(transform.ReasonRefused, "received a sample whose timestamp is too far in the future (err-mimir-too-far-in-future)")
+	f(transform.ReasonRefused, "label name \"__name__\" is not unique: invalid sample")
+	f(transform.ReasonRefused, "per-user series limit of 150000 exceeded")
+}

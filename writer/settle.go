@@ -90,6 +90,8 @@ func (s *shard) refuseDoubles(doubles []item) {
 type verdict struct {
 	reason transform.Reason
 	text   string
+	// said is the body of the answer.
+	said []byte
 	// texts are those of the series that the receiver names, instead of text.
 	texts map[*transform.Series]string
 	// exact is false where only some of the items are refused, and it is not known
@@ -130,19 +132,21 @@ func (s *shard) refuse(items []item, v verdict) {
 }
 
 // refusal is the verdict on one item. What an earlier attempt, or an earlier owner
-// of the partition, may have stored is refused for that as a rule.
+// of the partition, may have stored is refused for that as a rule, if the receiver
+// does not give another reason.
 func (v verdict) refusal(it *item) transform.Refusal {
 	r := transform.Refusal{
 		Record: it.Record, Stage: transform.StageWrite, Reason: v.reason, Text: v.text, Rule: -1,
 		Series: it.Series, Timestamp: it.Timestamp, Value: it.Value, Exact: v.exact,
 	}
+	said := string(v.said)
 	if text, ok := v.texts[it.Series]; ok {
-		r.Text = text
+		r.Text, said = text, text
 	}
-	if r.Reason == transform.ReasonRefused && (it.doubtful || it.batch.replayed(it.Record)) {
+	if r.Reason == transform.ReasonRefused && it.repeated() && maySayStored(said) {
 		r.Reason = transform.ReasonPossiblyStored
 		// The same bytes again are stored as a whole or not at all. What an earlier owner
-		// has stored may have holes, if it ended while it took a request apart.
+		// has left out, because it was at fault, cannot be told from what it has stored.
 		r.Untried = v.guessed && !it.doubtful
 	}
 	return r
