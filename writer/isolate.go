@@ -165,7 +165,11 @@ func (i *isolation) begin(rest []item) (int, finding) {
 	if rest[0].repeated() {
 		return i.first(rest, 1)
 	}
-	return i.halve(rest, 0, len(rest))
+	at, found := i.halve(rest, 0, len(rest))
+	if found == good {
+		return i.first(rest, len(rest))
+	}
+	return at, found
 }
 
 // extend adds a culprit to the streak, or begins another one.
@@ -201,12 +205,13 @@ func (i *isolation) first(items []item, apart int) (int, finding) {
 	for begin := 0; begin < len(items); step *= 2 {
 		end := min(begin+step, len(items))
 		found := i.try(items[begin:end])
-		at := begin
 		if found == bad && end > begin+1 {
-			at, found = i.halve(items, begin, end)
+			end, found = i.halve(items, begin, end)
+		} else if found == bad {
+			end = begin
 		}
 		if found != good {
-			return at, found
+			return end, found
 		}
 		begin = end
 	}
@@ -214,7 +219,8 @@ func (i *isolation) first(items []item, apart int) (int, finding) {
 }
 
 // halve finds the first sample at fault between two positions, which have been
-// refused together. Good: there is none after all.
+// refused together. Good: there is none before the position that is returned, where
+// a part was taken after all.
 func (i *isolation) halve(items []item, begin, end int) (int, finding) {
 	for begin < end {
 		half := begin + (end-begin+1)/2
@@ -229,7 +235,7 @@ func (i *isolation) halve(items []item, begin, end int) (int, finding) {
 			end = half
 		}
 	}
-	return 0, good
+	return begin, good
 }
 
 // peel asks about the samples of a series that follow a culprit, one by one, as

@@ -13,8 +13,8 @@ const (
 	// How many series have to confirm that it was stored up to some sample, if there
 	// are as many. Fewer could be at fault for themselves.
 	backers = 3
-	// How many series have to confirm that it is a replay at all; as many that have not
-	// been asked are asked in the end.
+	// How many series have to confirm that a partition is being replayed at all; as many
+	// that have not been asked are asked in the end.
 	witnesses = 10
 )
 
@@ -40,7 +40,6 @@ type frontier struct {
 	// refused is the highest rank of each series that was refused.
 	refused map[*transform.Series]int32
 	series  int // Of the partition, those that were refused included.
-	certain bool
 }
 
 // replay finds out up to where the partition of a streak is stored, and refuses
@@ -48,24 +47,28 @@ type frontier struct {
 // more to be found.
 func (i *isolation) replay(rest []item) finding {
 	f := newFrontier(&i.streak, rest)
-	for _, step := range []func(*frontier, []item) finding{i.advance, i.verify, i.advance, i.verify} {
-		if found := step(f, rest); found != bad {
-			return found
-		}
+	if found := i.advance(f, rest); found != bad {
+		return found
 	}
-	if !f.certain {
+	if found := i.verify(f, rest); found != bad {
+		return found
+	}
+	if len(f.refused) < min(witnesses, f.series) {
 		return bad
 	}
-	end := 0
-	for end < len(rest) && rest[end].rank <= f.stored {
-		end++
-	}
-	old, _ := divide(rest[:end], f.has)
-	if live(old) <= i.log {
+	old := f.old(rest)
+	if len(old) <= i.log {
+		landingOrder(rest)
 		return bad // As well they can be asked about one by one.
 	}
 	i.condemn(old)
 	return i.try(rest)
+}
+
+// old cuts off what is stored. The others stay in their order behind it.
+func (f *frontier) old(rest []item) []item {
+	those, _ := divide(rest, func(it *item) bool { return it.batch != nil && it.rank <= f.stored && f.has(it) })
+	return those
 }
 
 // advance asks about samples until there is none left whose being refused would say
@@ -86,20 +89,19 @@ func (i *isolation) advance(f *frontier, rest []item) finding {
 	}
 }
 
-// verify asks series that have not been asked. One that has stored nothing draws the
-// frontier back.
+// verify asks about the samples that are next to the frontier. One that was not
+// stored draws it back.
 func (i *isolation) verify(f *frontier, rest []item) finding {
 	for {
 		before := f.stored
-		silent := f.silent(rest)
-		asked := min(witnesses, len(silent))
-		for k := 0; k < asked && f.stored == before; k++ {
-			if found := i.examine(f, rest, silent[k*len(silent)/asked]); found != bad {
+		open := f.assumed(rest)
+		open = open[max(0, len(open)-witnesses):]
+		for k := 0; k < len(open) && f.stored == before; k++ {
+			if found := i.examine(f, rest, open[k]); found != bad {
 				return found
 			}
 		}
 		if f.stored == before {
-			f.certain = len(f.refused) >= min(witnesses, f.series)
 			return bad
 		}
 	}
@@ -157,37 +159,34 @@ func (f *frontier) move() {
 }
 
 // questions returns the positions of samples whose being refused would say something
-// new, at most one a series and in landing order. Each is the first of its series
-// that is not stored for certain, so that none is passed over if it lands.
+// new, in landing order. Each is the first of its series, so that none is passed over
+// if it lands.
 func (f *frontier) questions(rest []item) (open []int) {
 	seen := make(map[*transform.Series]bool)
 	for at := range rest {
 		it := &rest[at]
-		if it.batch == nil || seen[it.Series] || !f.has(it) || !it.repeated() {
-			continue
-		}
-		if _, known := f.refused[it.Series]; known && f.certain && it.rank <= f.stored {
+		if it.batch == nil || seen[it.Series] {
 			continue
 		}
 		seen[it.Series] = true
-		if it.rank > f.stored && it.rank < f.fresh {
+		if it.rank > f.stored && it.rank < f.fresh && f.has(it) && it.repeated() {
 			open = append(open, at)
 		}
 	}
 	return open
 }
 
-// silent returns the positions of the first samples up to the frontier of the series
-// of which none was refused.
-func (f *frontier) silent(rest []item) (open []int) {
+// assumed returns the positions of the first sample of each series that is taken for
+// stored, in landing order.
+func (f *frontier) assumed(rest []item) (open []int) {
 	seen := make(map[*transform.Series]bool)
 	for at := range rest {
 		it := &rest[at]
-		if it.batch == nil || it.rank > f.stored || seen[it.Series] || !f.has(it) {
+		if it.batch == nil || seen[it.Series] {
 			continue
 		}
 		seen[it.Series] = true
-		if _, asked := f.refused[it.Series]; !asked {
+		if it.rank <= f.stored && f.has(it) {
 			open = append(open, at)
 		}
 	}
