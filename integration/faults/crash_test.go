@@ -26,6 +26,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	f(plan{name: "killed, window 1 h, 1.0", outOfOrder: time.Hour, remote: ", protocol: '1.0'"})
 	f(plan{name: "killed, no window"})
 	f(plan{name: "killed, on_error stop", noLetters: true})
+	f(plan{name: "killed, no window, 1.0", noLetters: true, remote: ", protocol: '1.0'"})
 }
 
 // killRepeatedly kills an instance each time that it has committed something, and a
