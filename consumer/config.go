@@ -22,7 +22,7 @@ type KafkaConfig struct {
 	FetchMaxPartitionBytes units.Bytes   `yaml:"fetch_max_partition_bytes"` // 1 MiB
 	FetchMaxWait           time.Duration `yaml:"fetch_max_wait"`            // 500ms
 	MaxConcurrentFetches   int           `yaml:"max_concurrent_fetches"`    // 4
-	MaxDecompressedBytes   units.Bytes   `yaml:"max_decompressed_bytes"`    // One record batch. 0: a sixteenth of the memory limit, 64 MiB at most
+	MaxDecompressedBytes   units.Bytes   `yaml:"max_decompressed_bytes"`    // One record batch. 0: by the memory limit, MaxDecompressedBytes where there is none
 	MetadataMaxAge         time.Duration `yaml:"metadata_max_age"`          // 1m: how late a new topic or partition is found
 	DialTimeout            time.Duration `yaml:"dial_timeout"`              // 10s
 }

@@ -56,7 +56,7 @@ func (a assembly) pipeline(cfg config.Pipeline) (*pipeline, error) {
 	}
 	kafka := a.config.Kafka
 	if kafka.MaxDecompressedBytes == 0 {
-		kafka.MaxDecompressedBytes = decompressedShare()
+		kafka.MaxDecompressedBytes = decompressedShare(cfg.Mapping.Limits.RecordBytes)
 	}
 	if a.span.Replay && consuming.MaxSkew == 0 {
 		consuming.MaxSkew = replaySkew
@@ -119,10 +119,12 @@ func batchShare(pipelines, inFlight int) units.Bytes {
 
 // decompressedShare is what one record batch may become. The client finds out that
 // gzip and lz4 exceed it with a buffer that doubles as it fills, three times the size
-// while it is copied; with several brokers several times at once.
-func decompressedShare() units.Bytes {
+// while it is copied; with several brokers several times at once. Whatever the memory,
+// the largest record that the pipeline takes must not be lost with its batch, where it
+// has a key, headers and batch mates.
+func decompressedShare(record units.Bytes) units.Bytes {
 	limit := debug.SetMemoryLimit(-1)
-	return min(max(units.Bytes(limit/16), 4<<20), consumer.MaxDecompressedBytes)
+	return max(min(max(units.Bytes(limit/16), 4<<20), consumer.MaxDecompressedBytes), 2*record)
 }
 
 // Name implements server.Pipeline.
