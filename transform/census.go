@@ -15,9 +15,6 @@ type census struct {
 	// Hashes of series that the cache has evicted: used in the present hour, and in the
 	// one before.
 	evicted, older map[uint64]struct{}
-	// swept says that the cache has none any more that is to be forgotten. It stays so
-	// until the next hour.
-	swept bool
 }
 
 const censusPeriod = time.Hour
@@ -26,13 +23,14 @@ func newCensus() census {
 	return census{evicted: make(map[uint64]struct{}), older: make(map[uint64]struct{})}
 }
 
-// begin notes the time at which a batch begins.
-func (c *census) begin(batch uint64, now time.Time) {
+// begin notes the time at which a batch begins, and says whether another hour has.
+func (c *census) begin(batch uint64, now time.Time) (turned bool) {
 	for range min(int(now.Sub(c.turned)/censusPeriod), 2) {
 		c.before, c.present = c.present, batch
 		c.older, c.evicted = c.evicted, make(map[uint64]struct{})
-		c.turned, c.swept = now, false
+		c.turned, turned = now, true
 	}
+	return turned
 }
 
 // forgets says that a series is to be forgotten that a batch has used last.
@@ -60,22 +58,14 @@ func (c *census) recall(hash uint64) bool {
 // size is the number of series that the cache has evicted and that count.
 func (c *census) size() int { return len(c.evicted) + len(c.older) }
 
-// admit says whether a series may come in that the cache does not have. Where there
-// seems to be no room it looks for series that are to be forgotten, once an hour: that
-// takes a tenth of a second for a million.
+// admit says whether a series may come in that the cache does not have.
 func (c *seriesCache) admit(hash uint64) bool {
-	if c.census.recall(hash) || c.known.Load() < int64(c.limits.Series) {
-		return true
-	}
-	if !c.census.swept {
-		c.sweep()
-	}
-	return c.known.Load() < int64(c.limits.Series)
+	return c.census.recall(hash) || c.known.Load() < int64(c.limits.Series)
 }
 
-// sweep evicts what the census forgets.
+// sweep evicts what the census forgets, so that it does not count any more. That takes
+// a tenth of a second for a million.
 func (c *seriesCache) sweep() {
-	c.census.swept = true
 	for i := 0; i < len(c.forms); {
 		if last := c.forms[i].lastUsed; last >= c.inFlight.Load() || !c.census.forgets(last) {
 			i++
@@ -91,6 +81,8 @@ func (c *seriesCache) count() { c.known.Store(c.series.Load() + int64(c.census.s
 
 // begin notes the time at which a batch begins. The numbers never go down.
 func (c *seriesCache) begin(batch uint64, now time.Time) {
-	c.census.begin(batch, now)
-	c.count()
+	if c.census.begin(batch, now) {
+		c.sweep()
+		c.count()
+	}
 }

@@ -256,7 +256,7 @@ kafka2prom_limit_exceeded_total{limit="value_bytes"} 0
 # HELP kafka2prom_series Series in the series cache.
 # TYPE kafka2prom_series gauge
 kafka2prom_series 2
-# HELP kafka2prom_series_cache_evictions_total Label sets evicted from the series cache because limits.series_cache or limits.series was reached.
+# HELP kafka2prom_series_cache_evictions_total Label sets evicted from the series cache because limits.series_cache was reached, or because they had not been used for an hour or two.
 # TYPE kafka2prom_series_cache_evictions_total counter
 kafka2prom_series_cache_evictions_total 2
 # HELP kafka2prom_series_cache_misses_total Label sets in a form that was not in the series cache, so that they were built and encoded.

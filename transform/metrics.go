@@ -21,7 +21,7 @@ func newMetrics() *metrics {
 		}),
 		evictions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "kafka2prom_series_cache_evictions_total",
-			Help: "Label sets evicted from the series cache because limits.series_cache or limits.series was reached.",
+			Help: "Label sets evicted from the series cache because limits.series_cache was reached, or because they had not been used for an hour or two.",
 		}),
 		limits: newLimitCounters(),
 	}
