@@ -38,7 +38,7 @@ func findLacking() map[ability]error {
 
 // command runs a command of the system that ends by itself.
 func command(name string, words ...string) error {
-	out, err := exec.Command(name, words...).CombinedOutput() //nolint:noctx // It ends by itself.
+	out, err := exec.Command(name, words...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("running %s %v: %w: %s", name, words, err, out)
 	}

@@ -154,7 +154,7 @@ func TestTheLedgerKnowsWhereEachRecordHasToEnd(t *testing.T) {
 	s.Seal()
 	require.Equal(t, before, s.settled(&j, letters), "offsets outlive the records")
 	require.Len(t, letters.Misplaced(s), 2)
-	require.Equal(t, 2, s.Forget(1, 12, &j))
+	require.Equal(t, 2, s.Forget(1, 0, 12, &j))
 	require.Equal(t, 3, s.Produced().Len())
 	s.Next(1)
 	require.Len(t, s.settled(&j, letters)[0], 4, "and there may be more of them")

@@ -33,7 +33,7 @@ func TestRetentionOvertakes(t *testing.T) {
 				require.NoError(t, program.Start())
 			}
 			tr.awaitNoLag()
-			gone := tr.stream.Forget(0, 38_000, &tr.proxy.Journal) + tr.stream.Forget(1, 38_000, &tr.proxy.Journal)
+			gone := tr.stream.Forget(0, 0, 38_000, &tr.proxy.Journal) + tr.stream.Forget(1, 0, 38_000, &tr.proxy.Journal)
 			require.NotZero(t, gone)
 			require.InDelta(t, gone, program.Metric(t, "kafka2prom_records_lost_total", nil), 0)
 			tr.finish()

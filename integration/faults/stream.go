@@ -53,8 +53,9 @@ type Stream struct {
 	partitions [][]entry
 	sealed     []int // How many records of each partition are let go of.
 	bases      []int64
-	suffix     string // Further fields of each record, with a comma in front.
-	keys       int    // How many keys the records of each partition have in turn; 0: they have none.
+	committed  []int64 // Of the topic that was deleted last.
+	suffix     string  // Further fields of each record, with a comma in front.
+	keys       int     // How many keys the records of each partition have in turn; 0: they have none.
 }
 
 // seriesPerPartition is small enough that each series has samples in every request.
@@ -80,16 +81,17 @@ func (s *Stream) Widen(partitions int32) {
 			names[i] = fmt.Sprintf("%d-%d", p, i)
 		}
 		s.series, s.partitions = append(s.series, names), append(s.partitions, nil)
-		s.sealed, s.bases = append(s.sealed, 0), append(s.bases, 0)
+		s.sealed, s.bases, s.committed = append(s.sealed, 0), append(s.bases, 0), append(s.committed, 0)
 	}
 }
 
-// Renew says that the topic was deleted, where each partition had that end, and made
-// anew. What nobody has accepted of the old one is gone.
-func (s *Stream) Renew(ends map[int32]int64) {
+// Renew says that the topic was deleted, where each partition had that end and that
+// committed offset, and made anew.
+func (s *Stream) Renew(ends, committed map[int32]int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for p, end := range ends {
+		s.committed[p] = s.bases[p] + committed[p]
 		s.bases[p] += end
 	}
 }
@@ -114,11 +116,11 @@ func (s *Stream) ForgetAllBut(left []*kgo.Record, j *Journal) (n int) {
 	return n
 }
 
-// ForgetOld spares the records of deleted topics that nobody has accepted. It returns
-// how many there are.
+// ForgetOld spares the records of the deleted topic that were not committed and that
+// nobody has accepted: they are gone. It returns how many there are.
 func (s *Stream) ForgetOld(j *Journal) (n int) {
 	for p, base := range s.bases {
-		n += s.Forget(int32(p), base, j)
+		n += s.Forget(int32(p), s.committed[p], base, j)
 	}
 	return n
 }
@@ -208,14 +210,14 @@ func (s *Stream) Decide(records []*kgo.Record, f fate) {
 	}
 }
 
-// Forget spares the records of a partition in front of an offset that nobody has
+// Forget spares the records of a partition between two offsets that nobody has
 // accepted: the log does not have them any more. It returns how many there are.
-func (s *Stream) Forget(partition int32, offset int64, j *Journal) (n int) {
+func (s *Stream) Forget(partition int32, from, to int64, j *Journal) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for place := range s.partitions[partition] {
 		e := &s.partitions[partition][place]
-		if e.offset() < offset && j.First(partition, place).IsZero() {
+		if e.offset() >= from && e.offset() < to && j.First(partition, place).IsZero() {
 			e.fate = spared
 			n++
 		}

@@ -13,7 +13,7 @@ func TestOffsetsAreCountedOnOverATopicThatIsMadeAnew(t *testing.T) {
 	for i, r := range old {
 		r.Offset = int64(i / 2)
 	}
-	s.Renew(map[int32]int64{0: 2, 1: 2})
+	s.Renew(map[int32]int64{0: 2, 1: 2}, map[int32]int64{0: 1, 1: 1})
 	for _, r := range s.Next(1) {
 		r.Offset = 0
 	}
@@ -23,8 +23,9 @@ func TestOffsetsAreCountedOnOverATopicThatIsMadeAnew(t *testing.T) {
 	for _, all := range s.settled(&j, nil) {
 		require.Equal(t, []int64{0, 1, 2}, []int64{all[0].offset, all[1].offset, all[2].offset})
 	}
-	require.Equal(t, 3, s.ForgetOld(&j), "what was not accepted of the old topic")
-	require.Equal(t, 3, s.Produced().Len(), "the one that was, and the new ones")
+	require.Equal(t, 2, s.ForgetOld(&j), "what was neither accepted nor committed of the old topic")
+	require.Equal(t, 4, s.Produced().Len(), "what was, and the new ones")
+	require.Equal(t, settled{0, never}, s.settled(&j, nil)[1][0], "what was committed must have been accepted")
 }
 
 func TestPartitionsThatAreAddedHaveSeriesOfTheirOwn(t *testing.T) {

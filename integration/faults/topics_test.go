@@ -43,10 +43,12 @@ func (tr *trial) recreate(after time.Duration) {
 	tr.Helper()
 	tr.renewal.Lock()
 	defer tr.renewal.Unlock()
+	committed, err := tr.lab.Committed(tr.Context(), tr.group, tr.topic)
+	require.NoError(tr, err)
 	ends, err := tr.lab.Ends(tr.Context(), tr.topic)
 	require.NoError(tr, err)
 	tr.lab.Recreate(tr.T, tr.topic, tr.plan.partitions, after)
-	tr.stream.Renew(ends)
+	tr.stream.Renew(ends, committed)
 }
 
 // Partitions that are added while the topic is read are read from their first record.
