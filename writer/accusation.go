@@ -28,14 +28,15 @@ func accuse(items []item, body []byte) accusation {
 	lines := make(map[string]naming)
 	texts := make(map[string]string)
 	for line := range strings.Lines(string(body)) {
-		for _, labels := range seriesIn(line) {
+		series, said := seriesIn(line)
+		for _, labels := range series {
 			n, again := lines[labels]
 			if !again {
 				n.early = true
 				texts[labels] = clean(line)
 			}
 			n.lines++
-			n.early = n.early && saysTooOld(line)
+			n.early = n.early && saysTooOld(said)
 			lines[labels] = n
 		}
 	}
@@ -69,7 +70,8 @@ func saysTooOld(line string) bool {
 // a duplicate, and Thanos a conflict; one that says nothing may mean anything. It
 // decides which reason is given, and never what is sent.
 func maySayStored(text string) bool {
-	text = strings.ToLower(strings.TrimSpace(text))
+	_, said := seriesIn(text) // Labels may have any words in them.
+	text = strings.ToLower(strings.TrimSpace(said))
 	switch {
 	case text == "":
 		return true

@@ -112,26 +112,29 @@ func plainName(name string) bool {
 
 // seriesIn finds the series that a line of text names, as receivers do in their
 // answers, and returns each as encoded labels: {__name__="up", job="x"} or
-// up{job="x"}.
-func seriesIn(line string) (series []string) {
-	for at := strings.IndexByte(line, '{'); at >= 0; {
-		labels, end, ok := parseLabels(line[at+1:])
-		if ok {
-			if name := nameBefore(line[:at]); name != "" {
-				labels = append(labels, transform.Label{Name: "__name__", Value: name})
-			}
-			series = append(series, encodeLabels(labels))
-			at += 1 + end
-		} else {
-			at++
+// up{job="x"}. The rest is the line without them, what the receiver itself says.
+func seriesIn(line string) (series []string, rest string) {
+	var said strings.Builder
+	for {
+		before, behind, found := strings.Cut(line, "{")
+		if !found {
+			said.WriteString(line)
+			return series, said.String()
 		}
-		next := strings.IndexByte(line[at:], '{')
-		if next < 0 {
-			break
+		labels, length, ok := parseLabels(behind)
+		if !ok {
+			said.WriteString(before + "{")
+			line = behind
+			continue
 		}
-		at += next
+		name := nameBefore(before)
+		if name != "" {
+			labels = append(labels, transform.Label{Name: "__name__", Value: name})
+		}
+		series = append(series, encodeLabels(labels))
+		said.WriteString(strings.TrimSuffix(before, name))
+		line = behind[length:]
 	}
-	return series
 }
 
 // nameBefore returns the metric name that ends a text.

@@ -55,7 +55,9 @@ func TestSeriesAreWrittenAsPrometheusWritesThem(t *testing.T) {
 		encoded := encodeLabels(list)
 		text := labels.FromMap(all).String()
 		require.Equal(t, text, seriesText(encoded))
-		require.Equal(t, []string{encoded}, seriesIn("out of order sample for series "+text), "and found again in an answer")
+		series, said := seriesIn("out of order sample for series " + text)
+		require.Equal(t, []string{encoded}, series, "and found again in an answer")
+		require.Equal(t, "out of order sample for series ", said)
 	})
 }
 
@@ -64,21 +66,23 @@ func TestSeriesAreFoundInTheWordsOfReceivers(t *testing.T) {
 	up := c.series("__name__", "up", "job", "x").Encoded
 	down := c.series("__name__", "down").Encoded
 	dotted := c.series("__name__", "a.b", "c.d", `e"}`).Encoded
-	f := func(line string, want ...string) {
+	f := func(line, said string, want ...string) {
 		t.Helper()
-		require.Equal(t, want, seriesIn(line))
+		series, rest := seriesIn(line)
+		require.Equal(t, want, series)
+		require.Equal(t, said, rest)
 	}
-	f(`out of order sample for series {__name__="up", job="x"}`, up)
-	f(`duplicate sample for timestamp 1000; overrides not allowed: existing 1, new value 9 for series {__name__="down"}`, down)
-	f(`invalid labels for series, labels {__name__="up", job="x"}, duplicated label job`, up)
-	f(`the affected sample has timestamp 2026-11-22T12:00:00Z and is from series up{job="x"}`, up)
-	f(`series='down{}' and {__name__="up", job="x"}`, down, up)
-	f(`series {"c.d"="e\"}", __name__="a.b"}`, dotted)
-	f(`series {__name__="up",job="x"`)
-	f(`series {__name__=up}`)
-	f(`{{{{`)
-	f(`a template {{ .Name }} is no series`)
-	f(``)
+	f(`out of order sample for series {__name__="up", job="x"}`, "out of order sample for series ", up)
+	f(`duplicate sample for timestamp 1000; overrides not allowed: existing 1, new value 9 for series {__name__="down"}`,
+		"duplicate sample for timestamp 1000; overrides not allowed: existing 1, new value 9 for series ", down)
+	f(`invalid labels for series, labels {__name__="up", job="x"}, duplicated label job`, "invalid labels for series, labels , duplicated label job", up)
+	f(`the affected sample has timestamp 2026-11-22T12:00:00Z and is from series up{job="x"}`,
+		"the affected sample has timestamp 2026-11-22T12:00:00Z and is from series ", up)
+	f(`series='down{}' and {__name__="up", job="x"}`, "series='' and ", down, up)
+	f(`series {"c.d"="e\"}", __name__="a.b"}`, "series ", dotted)
+	for _, none := range []string{`series {__name__="up",job="x"`, `series {__name__=up}`, `{{{{`, `a template {{ .Name }} is no series`, ``} {
+		f(none, none)
+	}
 }
 
 func FuzzSeriesInAnything(f *testing.F) {
@@ -86,7 +90,9 @@ func FuzzSeriesInAnything(f *testing.F) {
 	f.Add(`{"a"="b",}{`)
 	f.Add(`0{}`)
 	f.Fuzz(func(t *testing.T, line string) {
-		for _, encoded := range seriesIn(line) {
+		series, said := seriesIn(line)
+		require.LessOrEqual(t, len(said), len(line))
+		for _, encoded := range series {
 			for name, value := range labelsOf(encoded) {
 				require.LessOrEqual(t, len(name), len(line)+len("__name__"))
 				require.LessOrEqual(t, len(value), len(line))

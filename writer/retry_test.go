@@ -271,4 +271,8 @@ func TestARefusalThatGivesAnotherReasonIsNoReplay(t *testing.T) {
 	f(transform.ReasonRefused, "received a sample whose timestamp is too far in the future (err-mimir-too-far-in-future)")
 	f(transform.ReasonRefused, "label name \"__name__\" is not unique: invalid sample")
 	f(transform.ReasonRefused, "per-user series limit of 150000 exceeded")
+	// The words of labels are not those of the receiver.
+	f(transform.ReasonPossiblyStored, `out of order sample for series {__name__="gas_future_price", market="the {future}"}`)
+	f(transform.ReasonPossiblyStored, `sample rejected (err-mimir-sample-out-of-order). The affected sample is from series gas_future_price{}`)
+	f(transform.ReasonRefused, `label value too long for series {__name__="x", job="duplicate, out of order and too old"}`)
 }
