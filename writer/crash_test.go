@@ -78,9 +78,9 @@ func TestNothingIsLostByCrashesWithoutAWindow(t *testing.T) {
 			r := &crashes{Receiver: clockwork(receiver.Modern, 0)}
 			r.SetHook(serial(r.answer(guilty(l.guilty))))
 			size := rapid.IntRange(1, 500).Draw(t, "samples of a request")
-			run := func(requests, shards int) *Batch {
+			run := func(requests int) *Batch {
 				r.left = requests
-				w := start(t, r.RoundTripper(), func(c *Config) { c.MaxSamples, c.Shards = size, shards })
+				w := start(t, r.RoundTripper(), func(c *Config) { c.MaxSamples, c.Shards = size, 2 })
 				b := &Batch{Samples: l.samples, Replayed: func(*kgo.Record) bool { return true }}
 				w.Submit(b)
 				synctest.Wait()
@@ -89,9 +89,9 @@ func TestNothingIsLostByCrashesWithoutAWindow(t *testing.T) {
 				return b
 			}
 			for range rapid.IntRange(0, 6).Draw(t, "crashes") {
-				run(rapid.IntRange(0, 60).Draw(t, "requests until the crash"), 2)
+				run(rapid.IntRange(0, 60).Draw(t, "requests until the crash"))
 			}
-			b := run(math.MaxInt, 2)
+			b := run(math.MaxInt)
 			require.Empty(t, b.Abandoned())
 			require.Empty(t, r.Violations())
 			require.Equal(t, len(l.samples)-len(l.guilty), stored(r.Receiver))

@@ -159,36 +159,24 @@ func (f *frontier) move() {
 }
 
 // questions returns the positions of samples whose being refused would say something
-// new, in landing order. Each is the first of its series, so that none is passed over
-// if it lands.
-func (f *frontier) questions(rest []item) (open []int) {
-	seen := make(map[*transform.Series]bool)
-	for at := range rest {
-		it := &rest[at]
-		if it.batch == nil || seen[it.Series] {
-			continue
-		}
-		seen[it.Series] = true
-		if it.rank > f.stored && it.rank < f.fresh && f.has(it) && it.repeated() {
-			open = append(open, at)
-		}
-	}
-	return open
+// new.
+func (f *frontier) questions(rest []item) []int {
+	return f.openings(rest, func(it *item) bool { return it.rank > f.stored && it.rank < f.fresh && it.repeated() })
 }
 
-// assumed returns the positions of the first sample of each series that is taken for
-// stored, in landing order.
-func (f *frontier) assumed(rest []item) (open []int) {
-	seen := make(map[*transform.Series]bool)
-	for at := range rest {
-		it := &rest[at]
-		if it.batch == nil || seen[it.Series] {
-			continue
-		}
-		seen[it.Series] = true
-		if it.rank <= f.stored && f.has(it) {
-			open = append(open, at)
+// assumed returns the positions of samples that are taken for stored.
+func (f *frontier) assumed(rest []item) []int {
+	return f.openings(rest, func(it *item) bool { return it.rank <= f.stored })
+}
+
+// openings returns the positions of samples of the partition that meet a condition,
+// in landing order. Each is the first of its series, so that none is passed over if
+// it lands.
+func (f *frontier) openings(rest []item, meets func(*item) bool) (positions []int) {
+	for _, at := range openings(rest) {
+		if it := &rest[at]; f.has(it) && meets(it) {
+			positions = append(positions, at)
 		}
 	}
-	return open
+	return positions
 }
