@@ -13,24 +13,32 @@ import (
 // whatever the rebalance timeout allows.
 const maxRevokeDrain = 20 * time.Second
 
-// offsetsFetched learns the committed offsets of what is about to be assigned:
-// lag and loss are counted from them.
-func (c *Consumer) offsetsFetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+// offsetsFetched learns the committed offsets of what is about to be assigned: lag
+// and loss are counted from them. What has none gets its start.
+func (c *Consumer) offsetsFetched(ctx context.Context, client *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	unstarted := c.noteFetched(resp)
+	if len(unstarted) == 0 {
+		return nil
+	}
+	return c.fixStarts(ctx, client, unstarted)
+}
+
+// noteFetched returns the partitions that are held and have no committed offset.
+func (c *Consumer) noteFetched(resp *kmsg.OffsetFetchResponse) (unstarted []partition) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, group := range resp.Groups {
+	for _, group := range resp.Groups { // The client puts answers of old brokers here, too.
 		for _, t := range group.Topics {
-			for _, p := range t.Partitions {
-				c.noteCommitted(partition{t.Topic, p.Partition}, kgo.EpochOffset{Epoch: p.LeaderEpoch, Offset: p.Offset})
+			for _, answer := range t.Partitions {
+				p := partition{t.Topic, answer.Partition}
+				c.noteCommitted(p, kgo.EpochOffset{Epoch: answer.LeaderEpoch, Offset: answer.Offset})
+				if l := c.leases[p]; l != nil && l.began < 0 && answer.ErrorCode == 0 {
+					unstarted = append(unstarted, p)
+				}
 			}
 		}
 	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			c.noteCommitted(partition{t.Topic, p.Partition}, kgo.EpochOffset{Epoch: p.LeaderEpoch, Offset: p.Offset})
-		}
-	}
-	return nil
+	return unstarted
 }
 
 // noteCommitted keeps a committed offset for the lease, whether the assignment

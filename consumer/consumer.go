@@ -88,6 +88,7 @@ type Consumer struct {
 	ledger  *ledger
 	span    *span
 	limiter *rate.Limiter // Nil without a rate.
+	from    time.Time     // Where a group without offsets starts; zero: at the start of the log.
 
 	// slots bounds the batches in memory, the open one included. The poll loop takes a
 	// slot before it polls, so that submitting a batch never blocks; the settler

@@ -120,7 +120,7 @@ func TestErrorsOfOnePartitionLeaveTheOthersAlone(t *testing.T) {
 			m := b.start()
 			b.awaitCommitted(1, 20)
 			b.requireStored("b", 0, 20)
-			require.Equal(t, int64(-1), b.committed(0))
+			require.Zero(t, b.committed(0))
 			require.Positive(t, fault.Hits())
 			fault.Remove()
 			b.awaitCommitted(0, 20)

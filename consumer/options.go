@@ -40,26 +40,14 @@ func (c *Consumer) groupOptions(now time.Time) ([]kgo.Opt, error) {
 		opts = append(opts, kgo.WithHooks(hook))
 	}
 	if !c.opts.Span.direct() {
-		start, err := c.startOffset(now)
-		if err != nil {
+		if c.from, err = c.startTime(now); err != nil {
 			return nil, err
 		}
-		opts = append(opts, kgo.ConsumeStartOffset(start))
+		opts = append(opts, kgo.ConsumeStartOffset(c.startOffset()))
 		opts = append(opts, c.membership()...)
 		opts = append(opts, c.subscription().options()...)
 	}
 	return append(opts, c.opts.ClientOptions...), nil
-}
-
-// startOffset is where partitions start for which the group has no offset.
-func (c *Consumer) startOffset(now time.Time) (kgo.Offset, error) {
-	if c.opts.Span.Replay && !c.opts.Span.From.IsZero() {
-		return kgo.NewOffset().AfterMilli(c.opts.Span.From.UnixMilli()), nil
-	}
-	if c.opts.Span.Replay {
-		return kgo.NewOffset().AtStart(), nil
-	}
-	return parseStart(c.cfg.Start, now)
 }
 
 // membership says how the client takes part in its group. Offsets are marked by
@@ -76,6 +64,7 @@ func (c *Consumer) membership() []kgo.Opt {
 		kgo.AutoCommitCallback(c.committed),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnOffsetsFetched(c.offsetsFetched),
+		kgo.AdjustFetchOffsetsFn(c.fixedStarts),
 		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(c.revoked),
 		kgo.OnPartitionsLost(c.lost),

@@ -132,8 +132,8 @@ func (c *Consumer) take(l *lease, f kgo.FetchTopicPartition, now time.Time) {
 	l.lastFetch = now
 	l.logStart = max(l.logStart, f.LogStartOffset)
 	l.end = max(l.end, c.readable(f.HighWatermark, f.LastStableOffset))
-	if l.read < 0 { // The group had no offset.
-		l.begin(kgo.EpochOffset{Epoch: -1, Offset: f.Records[0].Offset})
+	if l.read < 0 { // The group had no offset, and could not be given one.
+		c.beginWith(l, f.Records[0])
 	}
 	c.noticeLoss(l, f.Records[0].Offset)
 	l.read = f.Records[len(f.Records)-1].Offset + 1

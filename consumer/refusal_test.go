@@ -60,7 +60,7 @@ func TestAnOffsetIsCommittedOnlyAfterItsDeadLetterIsAcknowledged(t *testing.T) {
 	m := b.start()
 	b.eventually(func() bool { return fault.Hits() > 1 }, "writing the dead letter is tried again")
 	b.requireStored("a", 0, 1)
-	require.Equal(t, int64(-1), b.committed(0))
+	require.Zero(t, b.committed(0))
 	fault.Remove()
 	b.awaitCommitted(0, 2)
 	require.Len(t, b.deadLetters(), 1)

@@ -78,7 +78,7 @@ func TestOnErrorStopWaitsForTheReceiverLongerThanAShutdownMayTake(t *testing.T) 
 					return false
 				}
 			}, 200*time.Millisecond, 10*time.Millisecond)
-			want := int64(-1)
+			want := int64(0)
 			if landed {
 				g.open()
 				want = 7
