@@ -40,3 +40,27 @@ func TestMillionNewSeriesAMinute(t *testing.T) {
 	require.Less(t, program.Metric(t, "go_memstats_heap_alloc_bytes", nil), 150e6)
 	tr.finish()
 }
+
+// Over the limit a new series is refused, and those that are known go on.
+func TestMoreSeriesThanAllowed(t *testing.T) {
+	const known, limit, beyond = seriesPerPartition, 1000, 2000
+	tr := begin(t, plan{
+		name: "more series than allowed", injured: "3,000 series where 1,000 are allowed, new ones among known ones", partitions: 1,
+		outOfOrder: time.Hour, pipeline: []string{fmt.Sprintf("limits: {series: %d}", limit)},
+	})
+	program := tr.start()
+	lab.Produce(t, tr.stream.Next(known)...) // Known from here on.
+	at := time.Now().Add(-time.Minute).UnixMilli()
+	for made := range limit - known + beyond {
+		f := stored
+		if made >= limit-known {
+			f = buried
+		}
+		records := []*kgo.Record{tr.stream.Sample(0, fmt.Sprintf("new-%d", made), at, f)}
+		lab.Produce(t, append(records, tr.stream.Next(1)...)...)
+	}
+	tr.awaitNoLag()
+	require.InDelta(t, beyond, program.Metric(t, "kafka2prom_limit_exceeded_total", map[string]string{"limit": "series"}), 0)
+	require.InDelta(t, limit, program.Metric(t, "kafka2prom_series_known", nil), 0)
+	tr.finish()
+}
