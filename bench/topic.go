@@ -4,54 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const topicName = "kafka2prom-bench"
 
-// shape is what is measured.
-type shape struct {
+// load is what a topic holds: the samples of the series in turn, a second apart.
+type load struct {
 	records, series, partitions int
-	protocol                    string
+	format                      format
 }
 
-// topic holds the records, and the checksum of the samples that they must give.
-type topic struct {
-	brokers     []string
-	cluster     *kfake.Cluster // Nil with a real broker.
-	checksum    uint64
-	recordBytes int
-}
-
-// newTopic produces the records: a series stays in one partition, and its samples
-// are a second apart.
-func newTopic(ctx context.Context, s shape, brokers string) (*topic, error) {
-	t := &topic{brokers: strings.Split(brokers, ",")}
-	if brokers == "" {
-		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
-		if err != nil {
-			return nil, fmt.Errorf("starting the embedded broker: %w", err)
-		}
-		t.cluster, t.brokers = cluster, cluster.ListenAddrs()
+// String is for people.
+func (l load) String() string {
+	text := fmt.Sprintf("%s records (%s), %s series, %d partition", group(int64(l.records)), l.format, group(int64(l.series)), l.partitions)
+	if l.partitions != 1 {
+		text += "s"
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(t.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	return text
+}
+
+// topic is on a broker of its own, unless the user has one, and knows what samples its
+// records must give.
+type topic struct {
+	load      load
+	addresses []string
+
+	broker *broker // Nil with a real one.
+	client *kgo.Client
+	start  int64 // Milliseconds: the time of the first samples.
+
+	produced    int64
+	checksum    uint64
+	recordBytes int // Of the last record.
+	failed      atomic.Pointer[error]
+}
+
+// newTopic makes an empty topic. The addresses are those of a real broker, or empty.
+func newTopic(ctx context.Context, l load, addresses string) (t *topic, err error) {
+	rounds := time.Duration(l.records/max(1, l.series) + 1)
+	t = &topic{load: l, addresses: strings.Split(addresses, ","), start: time.Now().Add(-rounds * time.Second).UnixMilli()}
+	if addresses == "" {
+		if t.broker, err = startBroker(ctx); err != nil {
+			return nil, err
+		}
+		t.addresses = t.broker.addresses
+	}
+	t.client, err = kgo.NewClient(kgo.SeedBrokers(t.addresses...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(100_000))
 	if err != nil {
+		t.close()
 		return nil, fmt.Errorf("making the producer: %w", err)
 	}
-	defer client.Close()
-	if err := recreate(ctx, kadm.NewClient(client), s.partitions); err != nil {
+	if err := recreate(ctx, kadm.NewClient(t.client), l.partitions); err != nil {
+		t.close()
 		return nil, err
 	}
-	return t, t.fill(ctx, client, s)
+	return t, nil
+}
+
+// filledTopic is newTopic, and all its records.
+func filledTopic(ctx context.Context, l load, addresses string) (*topic, error) {
+	t, err := newTopic(ctx, l, addresses)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.fill(ctx, l.records); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
 }
 
 func recreate(ctx context.Context, admin *kadm.Client, partitions int) error {
@@ -70,73 +98,73 @@ func recreate(ctx context.Context, admin *kadm.Client, partitions int) error {
 	}
 }
 
-func (t *topic) fill(ctx context.Context, client *kgo.Client, s shape) error {
-	labels, hashes := make([]string, s.series), make([]uint64, s.series)
-	for i := range labels {
-		set := [][2]string{
-			{"__name__", fmt.Sprintf("load_metric_%d_total", i%100)},
-			{"env", []string{"prod", "staging"}[i%2]},
-			{"host", fmt.Sprintf("host-%04d", i/100)},
-			{"instance", fmt.Sprintf("10.0.%d.%d:9100-%d", i/250%250, i%250, i)},
-			{"job", fmt.Sprintf("job-%d", i%17)},
-			{"region", []string{"eu-west-1", "us-east-1", "ap-south-1"}[i%3]},
-		}
-		labels[i], hashes[i] = object(set), hashLabels(set)
+// fill produces that many further records, as fast as the broker takes them.
+func (t *topic) fill(ctx context.Context, records int) error {
+	for range records {
+		i := int(t.produced)
+		t.produce(ctx, i%t.load.series, t.start+int64(i/t.load.series)*1000)
 	}
-	start := time.Now().Add(-time.Duration(s.records/s.series+1) * time.Second).UnixMilli()
-	var failed error
-	for i := range s.records {
-		series := i % s.series
-		at := start + int64(i/s.series)*1000
-		value := float64(i%10_000) / 4
-		t.checksum += hashSample(hashes[series], at, value)
-		record := &kgo.Record{
-			Topic: topicName, Partition: int32(series % s.partitions),
-			Value: fmt.Appendf(nil, `{"labels":%s,"value":%s,"ts":%d}`, labels[series], strconv.FormatFloat(value, 'g', -1, 64), at),
-		}
-		t.recordBytes = len(record.Value)
-		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
-			if err != nil {
-				failed = err
+	return t.flush(ctx)
+}
+
+// stream produces at a steady rate until the context ends: a few records every ten
+// milliseconds, whose samples have the time at which they were produced.
+func (t *topic) stream(ctx context.Context, rate int) error {
+	const step = 10 * time.Millisecond
+	ticker := time.NewTicker(step)
+	defer ticker.Stop()
+	for began := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return t.flush(context.WithoutCancel(ctx))
+		case now := <-ticker.C:
+			for due := int64(now.Sub(began).Seconds() * float64(rate)); t.produced < due; {
+				t.produce(context.WithoutCancel(ctx), int(t.produced)%t.load.series, time.Now().UnixMilli())
 			}
-		})
+		}
 	}
-	if err := errors.Join(client.Flush(ctx), failed); err != nil {
+}
+
+// produce writes one record. All of a series are in one partition.
+func (t *topic) produce(ctx context.Context, series int, at int64) {
+	set, value := labelsOf(series), float64(t.produced%10_000)/4
+	record := &kgo.Record{
+		Topic: topicName, Partition: int32(series % t.load.partitions),
+		Value: t.load.format.append(make([]byte, 0, max(t.recordBytes, 64)+16), set, value, at),
+	}
+	t.produced++
+	t.checksum += hashSample(hashLabels(set[:]), at, value)
+	t.recordBytes = len(record.Value)
+	t.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+		if err != nil {
+			t.failed.CompareAndSwap(nil, &err)
+		}
+	})
+}
+
+func (t *topic) flush(ctx context.Context) error {
+	if err := t.client.Flush(ctx); err != nil {
 		return fmt.Errorf("producing: %w", err)
+	}
+	if err := t.failed.Load(); err != nil {
+		return fmt.Errorf("producing: %w", *err)
 	}
 	return nil
 }
 
+// joined is when a member last joined a group, and zero where the broker does not say.
+func (t *topic) joined() time.Time {
+	if t.broker == nil || t.broker.joined.Load() == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, t.broker.joined.Load())
+}
+
 func (t *topic) close() {
-	if t.cluster != nil {
-		t.cluster.Close()
+	if t.client != nil {
+		t.client.Close()
 	}
-}
-
-func object(set [][2]string) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, l := range set {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%q:%q", l[0], l[1])
+	if t.broker != nil {
+		t.broker.close()
 	}
-	b.WriteByte('}')
-	return b.String()
-}
-
-// hashLabels is order-dependent: both sides hash the sorted labels.
-func hashLabels(sorted [][2]string) uint64 {
-	d := xxhash.New()
-	for _, l := range sorted {
-		_, _ = d.WriteString(l[0] + "\xff" + l[1] + "\xff") // It never fails.
-	}
-	return d.Sum64()
-}
-
-// hashSample of all samples are added up, so that their order does not matter but
-// each of them does.
-func hashSample(series uint64, timestamp int64, value float64) uint64 {
-	return (series ^ uint64(timestamp)*0x9e3779b97f4a7c15) * (math.Float64bits(value) | 1)
 }

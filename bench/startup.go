@@ -1,0 +1,21 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// measureStart looks at the time up to the first sample that was accepted.
+func measureStart(ctx context.Context, b *bench, s shape) (findings, error) {
+	var f findings
+	c, err := b.cost(ctx, workload{load: s.load, settings: s.settings})
+	if err != nil {
+		return f, err
+	}
+	f.costs = []cost{c}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	f.add("joining after the start", "ms", medianOf(c.Ours, func(u usage) float64 { return ms(u.Joined) }))
+	f.add(afterJoin, "ms", medianOf(c.Ours, func(u usage) float64 { return ms(u.First - u.Joined) }))
+	f.add(afterStart, "ms", medianOf(c.Ours, func(u usage) float64 { return ms(u.First) }))
+	return f, nil
+}
