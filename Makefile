@@ -5,6 +5,8 @@ LINT := build/tools/golangci-lint-2.15.0
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
+# Further flags of the end-to-end benchmark, such as "-shapes A,E,F -runs 3".
+BENCHFLAGS ?=
 # All scenarios of the faults; with a pattern only those, and the other rows of the table stay.
 RUN ?=
 # The scenarios that CI runs, smaller than in the table.
@@ -12,7 +14,7 @@ SHORT := ^Test(KilledUnderLoad|TerminatedUnderLoad|Zombie|PoisonAmongTwoThousand
 # Of a soak: how long there are faults, and which; left out: others each time.
 SECONDS ?= 600
 SEED ?=
-.PHONY: help build test race lint fuzz bench cover integration integration-full compliance faults faults-short soak demo fmt tidy vuln clean
+.PHONY: help build test race lint fuzz bench bench-short bench-micro cover integration integration-full compliance faults faults-short soak demo fmt tidy vuln clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' Makefile
@@ -39,9 +41,13 @@ fuzz: ## Fuzz every target for FUZZTIME (default 10s).
 			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \
 		done || exit 1; done
 
-bench: build ## Run the benchmarks (BENCH=pattern, BENCHTIME=1s), and the program end to end.
+bench: build ## Measure what a record costs, all shapes; writes the table of docs/performance.md (BENCHFLAGS: go run ./bench -h).
+	integration/servers/fetch
+	$(GO) run ./bench -bin $(BIN) -json bench/results/bench.json -svg docs/performance.svg -docs docs/performance.md $(BENCHFLAGS)
+bench-short: build ## The same in about a minute: fewer records, one run; writes nothing.
+	$(GO) run ./bench -bin $(BIN) -short $(BENCHFLAGS)
+bench-micro: ## Run the benchmarks beside the code (BENCH=pattern, BENCHTIME=1s).
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
-	$(GO) run ./bench -bin $(BIN)
 
 cover: ## Write bin/coverage.html.
 	@mkdir -p bin

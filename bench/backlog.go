@@ -83,7 +83,7 @@ func (b *bench) cost(ctx context.Context, w workload) (cost, error) {
 	if w.latency > 0 {
 		c.Case += ", receiver " + w.latency.String() + " away"
 	}
-	// The first profile that was asked for is of the first workload, which is shape A's.
+	// The profile is of the first workload, which is shape A's where that is measured.
 	profile := b.cpuprofile
 	if len(b.costs) > 0 {
 		profile = ""

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -48,6 +49,7 @@ type assignment struct {
 	topic    *topic
 	url      string // Of the receiver.
 	settings string
+	protocol string // Left out: that of the command line.
 	profile  string // Where it writes a CPU profile, or empty.
 	toTheEnd bool   // It ends when all that is there has been committed.
 }
@@ -73,6 +75,7 @@ func (b *bench) launch(ctx context.Context, a assignment) (*process, error) {
 // configuration is the defaults, except for what the shape wants.
 func (b *bench) configuration(a assignment) []byte {
 	settings := strings.ReplaceAll(a.settings, "\n", "\n    ")
+	protocol := cmp.Or(a.protocol, b.protocol)
 	return fmt.Appendf(nil, `
 kafka: {brokers: [%s]}
 pipelines:
@@ -84,7 +87,7 @@ pipelines:
     remote_write: {url: %q, protocol: %q}
 log: {level: warn}
 `, strings.Join(a.topic.addresses, ", "), topicName, time.Now().UnixNano(), a.topic.load.format.mapping(b.registry.url),
-		settings, a.url, b.protocol)
+		settings, a.url, protocol)
 }
 
 // launchLimit starts the limit program.

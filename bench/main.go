@@ -69,7 +69,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.protocol, "protocol", "1.0", "remote write of the receiver: 1.0, as the limit program writes, or 2.0")
 	flags.StringVar(&o.brokers, "brokers", "", "a real broker in place of the embedded one; the topic "+topicName+" is made anew")
 	flags.StringVar(&o.limit, "limit", "", "another limit program in place of our own; it has to take -brokers, -topic, -url and -n, and reads flat JSON only")
-	flags.StringVar(&o.cpuprofile, "cpuprofile", "", "have the program write a CPU profile of the last run of the first shape to this file")
+	flags.StringVar(&o.cpuprofile, "cpuprofile", "", "have the program write a CPU profile to this file, in the last run of the first topic that is read to its end")
 	flags.StringVar(&o.json, "json", "", "write everything that was measured to this file")
 	flags.StringVar(&o.svg, "svg", "", "draw the program and its limit into this file")
 	flags.StringVar(&o.docs, "docs", "", "replace the table of this document")

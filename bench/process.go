@@ -40,6 +40,7 @@ func start(ctx context.Context, path string, args ...string) (*process, error) {
 	p.cmd = exec.CommandContext(ctx, path, args...) //nolint:gosec // The user names the programs.
 	p.cmd.Stderr = &p.log
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), configures)
+	p.cmd.SysProcAttr = dieWithParent()
 	p.began = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		cancel()

@@ -57,7 +57,7 @@ func (b *bench) intoPrometheus(ctx context.Context, t *topic) (program, receiver
 	if err != nil {
 		return 0, 0, err
 	}
-	p, err := b.launch(ctx, assignment{topic: t, url: prometheus.WriteURL(), toTheEnd: true})
+	p, err := b.launch(ctx, assignment{topic: t, url: prometheus.WriteURL(), protocol: "auto", toTheEnd: true})
 	if err != nil {
 		return 0, 0, err
 	}
