@@ -116,6 +116,11 @@ func (o options) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.docs != "" { // Said now rather than when everything has been measured.
+		if _, _, err := aroundFigures(o.docs); err != nil {
+			return err
+		}
+	}
 	b, err := newBench(o)
 	if err != nil {
 		return err

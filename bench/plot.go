@@ -54,7 +54,7 @@ func plot(bars []bar) string {
 	bottom := plotTop + rowHeight*len(bars)
 	for v := 0.0; v <= end; v += step {
 		x := plotLeft + v*scale
-		fmt.Fprintf(&b, `<line x1="%.1f" y1="%d" x2="%[1]f" y2="%d" stroke="#dddddd"/>`+"\n", x, plotTop, bottom)
+		fmt.Fprintf(&b, `<path d="M%.1f %dV%d" stroke="#dddddd"/>`+"\n", x, plotTop, bottom)
 		text(&b, place{x, bottom + 18, "middle"}, group(int64(v)))
 	}
 	text(&b, place{plotLeft, bottom + 38, "start"}, "records per CPU-second of the whole process; longer is better")

@@ -33,10 +33,10 @@ func (r report) write(o options) error {
 			return err
 		}
 	}
-	if o.docs != "" {
-		return r.document(o)
+	if o.docs == "" {
+		return nil
 	}
-	return nil
+	return document(o.docs, r.markdown(o))
 }
 
 func save(file string, text []byte) error {
@@ -55,26 +55,27 @@ const (
 	figuresEnd   = "<!-- figures: end -->"
 )
 
-// document puts the figures into a document, in place of those that are there.
-func (r report) document(o options) error {
-	old, err := os.ReadFile(o.docs)
+// document puts the figures into a file, in place of those that are there.
+func document(file, figures string) error {
+	before, after, err := aroundFigures(file)
 	if err != nil {
-		return fmt.Errorf("writing the figures: %w", err)
+		return err
 	}
-	text, err := replaceFigures(string(old), r.markdown(o))
-	if err != nil {
-		return fmt.Errorf("writing the figures of %s: %w", o.docs, err)
-	}
-	return save(o.docs, []byte(text))
+	return save(file, []byte(before+figuresBegin+"\n"+figures+figuresEnd+after))
 }
 
-func replaceFigures(text, figures string) (string, error) {
-	before, rest, begun := strings.Cut(text, figuresBegin)
+// aroundFigures is what a document has before and behind its figures.
+func aroundFigures(file string) (before, after string, err error) {
+	text, err := os.ReadFile(file) //nolint:gosec // The user names the file.
+	if err != nil {
+		return "", "", fmt.Errorf("looking for the figures: %w", err)
+	}
+	before, rest, begun := strings.Cut(string(text), figuresBegin)
 	_, after, ended := strings.Cut(rest, figuresEnd)
 	if !begun || !ended {
-		return "", fmt.Errorf("there are no lines %q and %q", figuresBegin, figuresEnd)
+		return "", "", fmt.Errorf("looking for the figures of %s: there are no lines %q and %q", file, figuresBegin, figuresEnd)
 	}
-	return before + figuresBegin + "\n" + figures + figuresEnd + after, nil
+	return before, after, nil
 }
 
 // markdown is the machine, the table, and the plot where one was drawn.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,7 @@ func TestThePlotIsWellFormed(t *testing.T) {
 			if start, ok := token.(xml.StartElement); ok {
 				seen[start.Name.Local]++
 				require.Equal(t, "http://www.w3.org/2000/svg", start.Name.Space)
+				requireInside(t, start)
 			}
 		}
 		require.Equal(t, 1, seen["svg"])
@@ -76,6 +78,26 @@ func TestThePlotIsWellFormed(t *testing.T) {
 	f(nil, 3)
 	f(barsOf(someCosts()), 5)
 	f([]bar{{"a", 1, 2}, {"b", 700_000, 1_200_000}, {"c", 0, 0}}, 9)
+}
+
+// requireInside finds a shape that would be drawn beside the picture.
+func requireInside(t *testing.T, element xml.StartElement) {
+	t.Helper()
+	at := map[string]float64{}
+	for _, a := range element.Attr {
+		if n, err := strconv.ParseFloat(a.Value, 64); err == nil {
+			at[a.Name.Local] = n
+		}
+	}
+	require.GreaterOrEqual(t, at["x"], 0.0)
+	require.LessOrEqual(t, at["x"]+at["width"], float64(plotWidth), element.Name.Local)
+}
+
+func TestTheAxisIsDrawnFromTopToBottom(t *testing.T) {
+	drawn := plot([]bar{{"a", 100, 200}})
+	bottom := strconv.Itoa(plotTop + rowHeight)
+	require.Contains(t, drawn, `<path d="M20.0 `+strconv.Itoa(plotTop)+"V"+bottom+`"`)
+	require.Contains(t, drawn, ">200</text>")
 }
 
 func TestTicksAreFewAndRound(t *testing.T) {

@@ -106,7 +106,7 @@ func varintSize(v uint64) (n int) {
 }
 
 // appendLabel encodes one label of a TimeSeries.
-func appendLabel[T ~string | ~[]byte](b []byte, name string, value T) []byte {
+func appendLabel[N, V ~string | ~[]byte](b []byte, name N, value V) []byte {
 	size := 1 + varintSize(uint64(len(name))) + len(name) + 1 + varintSize(uint64(len(value))) + len(value)
 	b = append(b, 0x0a)
 	b = binary.AppendUvarint(b, uint64(size))
