@@ -73,7 +73,7 @@ func (m *Mapper) applyEntries(r *rule) {
 		return
 	}
 	at, timed := int64(0), false
-	for e := m.entries(from); e.next() && !m.full(); {
+	for e := m.entries(from, &m.fields); e.next() && !m.full(); {
 		if !e.value.numeric() {
 			m.out.Skipped++
 			continue

@@ -5,23 +5,23 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
-	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// memoryFactor is how many times the size of the largest record a decoded record
-// may take. Ordinary records take 2 to 20 times their size.
+// memoryFactor is how many times the size of the largest record a record may take if
+// all of its values were made. They are not, but each of them is gone through, and of
+// those that take no bytes a short record can have any number. Ordinary records would
+// take 2 to 20 times their size.
 const memoryFactor = 256
 
-// avroDecoder decodes records with the schema that they were written with, so that a
+// avroDecoder reads records by the schema that they were written with, so that a
 // schema may change in the middle of a topic.
 //
-// Logical types become: timestamp-* and date a time.Time in UTC; local-timestamp-*
-// text without a zone; time-* a time.Duration; decimal a number; uuid and duration
-// text. An enum is the text of its symbol, and a union the value of its branch.
-// Text and bytes alias the record.
+// Logical types become: timestamp-* and date an instant; local-timestamp-* text without
+// a zone; time-* a number of seconds; decimal a number; uuid and duration text. An enum
+// is the text of its symbol, and a union the value of its branch. Text and bytes alias
+// the record.
 type avroDecoder struct {
 	framing string
 	// schemas is nil where no framing of ids is in use.
@@ -30,16 +30,17 @@ type avroDecoder struct {
 	plain         *avroSchema
 	byFingerprint map[uint64]*avroSchema
 	limits        Limits // Of the depth, the nodes and, with memoryFactor, the memory.
-	options       []avro.Opt
 
-	// fields are those of a record that are wanted, and narrow the schemas that skip
-	// all others.
-	fields []string
-	narrow map[*avroSchema]*avroSchema
-	// tree is what the last record became, and last its schema: a record's map is
-	// filled again while the schema stays the same.
-	tree any
-	last *avroSchema
+	// programs fill the one plan from the values of each schema; last is that of the
+	// schema that was used last.
+	programs map[*avroSchema]*avroOp
+	last     *avroSchema
+	program  *avroOp
+	walker   avroWalker
+	single   *plan // Takes a single value.
+	// numbers tell types in the keys of the series cache, by what they consist of.
+	numbers    map[string]uint64
+	lastNumber uint64
 }
 
 // newAvroDecoder reads the schemas that the configuration names. The registry is
@@ -54,7 +55,9 @@ func newAvroDecoder(cfg AvroConfig, limits Limits, registry *Schemas) (*avroDeco
 		schemas:       registry,
 		byFingerprint: make(map[uint64]*avroSchema, len(given)),
 		limits:        limits,
-		options:       []avro.Opt{avro.AliasInput()},
+		programs:      make(map[*avroSchema]*avroOp),
+		single:        newPlan(),
+		numbers:       make(map[string]uint64),
 	}
 	for _, schema := range given {
 		d.byFingerprint[schema.fingerprint()] = schema
@@ -68,39 +71,34 @@ func newAvroDecoder(cfg AvroConfig, limits Limits, registry *Schemas) (*avroDeco
 	return d, nil
 }
 
-// maxNarrow bounds the schemas that are kept narrowed, beside those that the registry
+// maxPrograms bounds the programs that are kept, beside the schemas that the registry
 // keeps.
-const maxNarrow = 1000
+const maxPrograms = 1000
 
-// only makes the decoder leave out the other fields of records, which makes wide
-// ones several times faster.
-func (d *avroDecoder) only(fields []string) {
-	d.fields = fields
-	d.narrow = make(map[*avroSchema]*avroSchema)
-}
-
-// decodeTree implements treeDecoder.
-func (d *avroDecoder) decodeTree(rec *kgo.Record) (any, error) {
+// fill implements decoder.
+func (d *avroDecoder) fill(rec *kgo.Record, into *plan) error {
 	schema, datum, err := d.unwrap(rec.Value)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if d.narrow != nil {
-		schema = d.narrowed(schema)
-	}
-	return d.decode(schema, datum)
+	return d.read(schema, datum, into)
 }
 
-func (d *avroDecoder) narrowed(schema *avroSchema) *avroSchema {
-	if narrow := d.narrow[schema]; narrow != nil {
-		return narrow
+// use finds or makes the program of a schema.
+func (d *avroDecoder) use(schema *avroSchema, into *plan) *avroOp {
+	if schema == d.last {
+		return d.program
 	}
-	if len(d.narrow) >= maxNarrow {
-		clear(d.narrow)
+	op := d.programs[schema]
+	if op == nil {
+		if len(d.programs) >= maxPrograms {
+			clear(d.programs)
+		}
+		op = compileAvro(schema, into)
+		d.programs[schema] = op
 	}
-	narrow := schema.only(d.fields)
-	d.narrow[schema] = narrow
-	return narrow
+	d.last, d.program = schema, op
+	return op
 }
 
 // unwrap finds the schema and the datum of a value.
@@ -143,43 +141,27 @@ func (d *avroDecoder) unwrapSingleObject(value []byte) (*avroSchema, []byte, err
 	return schema, datum, nil
 }
 
-// decode reads one datum, which has to take all of the bytes.
-func (d *avroDecoder) decode(schema *avroSchema, datum []byte) (tree any, err error) {
+// read reads one datum, which has to take all of the bytes.
+func (d *avroDecoder) read(schema *avroSchema, datum []byte, into *plan) error {
 	memory, most := schema.cost.of(len(datum)), memoryFactor*float64(d.limits.RecordBytes)
 	if memory > most {
-		return nil, exceeds(limitRecordBytes, "%d bytes of this schema could take %.3g MiB of memory once decoded, want at most %.3g MiB, %d times the bytes of a record",
+		return exceeds(limitRecordBytes, "%d bytes of this schema could take %.3g MiB of memory once decoded, want at most %.3g MiB, %d times the bytes of a record",
 			len(datum), memory/(1<<20), most/(1<<20), memoryFactor).decodeError()
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			d.last = nil
-			tree, err = nil, &decodeError{Reason: ReasonPanic, Text: shortened(fmt.Sprintf("decoding Avro panicked: %v", r))}
-		}
-	}()
-	d.reuse(schema)
-	rest, err := schema.schema.Decode(datum, &d.tree, d.options...)
+	w := &d.walker
+	w.begin(datum)
+	end := w.run(d.use(schema, into), 0, into)
 	switch {
-	case err != nil:
-		return nil, notDecodable("no datum of the schema: %s%s", shortened(err.Error()), d.hint(datum))
-	case len(rest) > 0:
-		return nil, notDecodable("%d of the %d bytes are left over after a datum of the schema%s", len(rest), len(datum), d.hint(datum))
-	case schema.cost.depth > d.limits.Depth && deeper(d.tree, d.limits.Depth):
-		return nil, exceeds(limitDepth, "found a record, array or map %d deep, want at most %d", d.limits.Depth+1, d.limits.Depth).decodeError()
-	case maxNodes(memory) > float64(d.limits.Nodes) && spare(d.tree, d.limits.Nodes) < 0:
-		return nil, exceeds(limitNodes, "found more than %d values, want at most %d", d.limits.Nodes, d.limits.Nodes).decodeError()
+	case end == failed:
+		return notDecodable("no datum of the schema: %s%s", w.fault, d.hint(datum))
+	case end < len(datum):
+		return notDecodable("%d of the %d bytes are left over after a datum of the schema%s", len(datum)-end, len(datum), d.hint(datum))
+	case w.deepest > d.limits.Depth:
+		return exceeds(limitDepth, "found a record, array or map %d deep, want at most %d", d.limits.Depth+1, d.limits.Depth).decodeError()
+	case w.nodes > d.limits.Nodes:
+		return exceeds(limitNodes, "found more than %d values, want at most %d", d.limits.Nodes, d.limits.Nodes).decodeError()
 	}
-	return d.tree, nil
-}
-
-// reuse keeps the map of the last record for one of the same schema. It is
-// emptied, for the sake of unions of records and of plain maps.
-func (d *avroDecoder) reuse(schema *avroSchema) {
-	object, ok := d.tree.(map[string]any)
-	if !ok || d.last != schema {
-		d.tree, d.last = nil, schema
-		return
-	}
-	clear(object)
+	return nil
 }
 
 // hint says what may be wrong where values have no frame, so that nothing else
@@ -201,44 +183,6 @@ func cutFingerprint(value []byte) (fingerprint uint64, datum []byte, ok bool) {
 		return 0, nil, false
 	}
 	return binary.LittleEndian.Uint64(value[2:]), value[10:], true
-}
-
-// deeper says that a tree has more than so many levels of maps and lists.
-func deeper(tree any, levels int) bool {
-	switch x := tree.(type) {
-	case map[string]any:
-		if levels == 0 {
-			return true
-		}
-		for _, child := range x {
-			if deeper(child, levels-1) {
-				return true
-			}
-		}
-	case []any:
-		return levels == 0 || slices.ContainsFunc(x, func(child any) bool { return deeper(child, levels-1) })
-	}
-	return false
-}
-
-// spare is what a tree leaves of so many nodes; it is negative where the tree has
-// more.
-func spare(tree any, nodes int) int {
-	nodes--
-	switch x := tree.(type) {
-	case map[string]any:
-		for _, child := range x {
-			if nodes < 0 {
-				break
-			}
-			nodes = spare(child, nodes)
-		}
-	case []any:
-		for i := 0; i < len(x) && nodes >= 0; i++ {
-			nodes = spare(x[i], nodes)
-		}
-	}
-	return nodes
 }
 
 func notDecodable(format string, args ...any) *decodeError {

@@ -29,12 +29,12 @@ func BenchmarkAvroDecode(b *testing.B) {
 	wideSchema := strings.TrimSuffix(sampleSchema, "]}") + fields.String() + "]}"
 	wide := encode(b, wideSchema, noise)
 
-	run := func(name string, d *avroDecoder, value []byte) {
+	run := func(name string, d *oracle, value []byte) {
 		b.Run(name, func(b *testing.B) {
 			rec := &kgo.Record{Value: value}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := d.decodeTree(rec); err != nil {
+				if err := d.fill(rec, d.into); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -49,7 +49,7 @@ func BenchmarkAvroDecode(b *testing.B) {
 	schema, err := parseAvro(sampleSchema)
 	require.NoError(b, err)
 	schemas := &Schemas{known: map[uint32]*knownSchema{7: {schema: schema}}}
-	d, err := newAvroDecoder(AvroConfig{}, avroLimits(), schemas)
+	d, err := newOracle(AvroConfig{}, avroLimits(), schemas)
 	require.NoError(b, err)
 	run("framing=confluent/fields=3", d, append(binary.BigEndian.AppendUint32([]byte{0}, 7), small...))
 }

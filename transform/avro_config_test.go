@@ -40,7 +40,7 @@ func TestAvroConfigFaultsNameTheKey(t *testing.T) {
 func TestAvroSchemasThatCannotBeReadNameTheirKey(t *testing.T) {
 	f := func(c AvroConfig, want string) {
 		t.Helper()
-		_, err := newAvroDecoder(c, avroLimits(), nil)
+		_, err := newOracle(c, avroLimits(), nil)
 		require.ErrorContains(t, err, want)
 	}
 	f(AvroConfig{Schema: `{"type": "no-such-type"}`}, "avro.schema: parsing the schema: ")
@@ -51,7 +51,7 @@ func TestAvroSchemasThatCannotBeReadNameTheirKey(t *testing.T) {
 }
 
 func TestAvroReadsASchemaFile(t *testing.T) {
-	d, err := newAvroDecoder(AvroConfig{SchemaFile: writeSchemas(t, sampleSchema)}, avroLimits(), nil)
+	d, err := newOracle(AvroConfig{SchemaFile: writeSchemas(t, sampleSchema)}, avroLimits(), nil)
 	require.NoError(t, err)
 	tree, err := d.decodeTree(&kgo.Record{Value: encodeSample(t, 8)})
 	require.NoError(t, err)

@@ -8,10 +8,10 @@ import (
 	"github.com/twmb/avro"
 )
 
-// avroCost bounds what a record of a schema can take once it is decoded. The bytes
-// of a record do not bound it: a null takes no byte and a place in memory, so
-// thirty kilobytes can become hundreds of megabytes, from a schema that anybody
-// who may write to the topic may register.
+// avroCost bounds the values of a record of a schema by what they would take in memory,
+// so that no record takes long to go through. The bytes of a record do not bound them:
+// a null takes no byte, so thirty kilobytes can hold millions of values, with a schema
+// that anybody who may write to the topic may register.
 type avroCost struct {
 	// bytes is the least that a value takes in the record.
 	bytes float64

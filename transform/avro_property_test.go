@@ -120,9 +120,9 @@ func TestAvroGivesBackWhatWasEncoded(t *testing.T) {
 		require.NoError(rt, err)
 		schema, err := avro.Parse(string(text))
 		require.NoError(rt, err)
-		plain, err := newAvroDecoder(AvroConfig{Framing: framingNone, Schema: string(text)}, avroLimits(), nil)
+		plain, err := newOracle(AvroConfig{Framing: framingNone, Schema: string(text)}, avroLimits(), nil)
 		require.NoError(rt, err)
-		auto, err := newAvroDecoder(AvroConfig{Schema: string(text)}, avroLimits(), nil)
+		auto, err := newOracle(AvroConfig{Schema: string(text)}, avroLimits(), nil)
 		require.NoError(rt, err)
 		for range 2 {
 			in, want := drawn.draw(rt)
@@ -154,7 +154,7 @@ func TestAvroCutShortIsNeverADatum(t *testing.T) {
 		in, _ := drawn.draw(rt)
 		datum, err := schema.Encode(in)
 		require.NoError(rt, err)
-		d, err := newAvroDecoder(AvroConfig{Framing: framingNone, Schema: string(text)}, avroLimits(), nil)
+		d, err := newOracle(AvroConfig{Framing: framingNone, Schema: string(text)}, avroLimits(), nil)
 		require.NoError(rt, err)
 		cut := rapid.IntRange(0, len(datum)-1).Draw(rt, "cut")
 		for _, value := range [][]byte{datum[:cut], append(slices.Clip(datum), 0)} {

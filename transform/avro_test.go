@@ -25,9 +25,9 @@ const sampleSchema = `{"type": "record", "name": "Sample", "fields": [
 func avroLimits() Limits { return Limits{RecordBytes: 1 << 20, Depth: 64, Nodes: 200000} }
 
 // inlineDecoder decodes values without a frame.
-func inlineDecoder(tb testing.TB, schema string) *avroDecoder {
+func inlineDecoder(tb testing.TB, schema string) *oracle {
 	tb.Helper()
-	d, err := newAvroDecoder(AvroConfig{Framing: framingNone, Schema: schema}, avroLimits(), nil)
+	d, err := newOracle(AvroConfig{Framing: framingNone, Schema: schema}, avroLimits(), nil)
 	require.NoError(tb, err)
 	return d
 }
@@ -56,7 +56,7 @@ func wantSample(value float64) any {
 }
 
 // requireRefused decodes a value that is at fault, and returns the text.
-func requireRefused(tb testing.TB, d *avroDecoder, value []byte, reason Reason) string {
+func requireRefused(tb testing.TB, d *oracle, value []byte, reason Reason) string {
 	tb.Helper()
 	tree, err := d.decodeTree(&kgo.Record{Value: value})
 	require.Nil(tb, tree)
@@ -228,24 +228,15 @@ func TestAvroLeavesNothingOutWhereFieldsMayBeWantedFurtherDown(t *testing.T) {
 		map[string]any{"next": map[string]any{"next": nil, "value": int32(1)}, "value": int32(2)})
 }
 
-func TestAvroKeepsFewNarrowedSchemas(t *testing.T) {
+func TestAvroKeepsFewPrograms(t *testing.T) {
 	d := inlineDecoder(t, sampleSchema)
-	d.only([]string{"value"})
-	for range maxNarrow + 10 {
+	for range maxPrograms + 10 {
 		schema, err := parseAvro(sampleSchema)
 		require.NoError(t, err)
-		require.Len(t, d.narrowed(schema).schema.Root().Fields, 1)
-		require.LessOrEqual(t, len(d.narrow), maxNarrow)
+		made := d.use(schema, d.into)
+		require.Same(t, made, d.use(schema, d.into))
+		require.LessOrEqual(t, len(d.programs), maxPrograms)
 	}
-}
-
-func TestAvroPanicsAreRefusals(t *testing.T) {
-	bomb := avro.CustomType{AvroType: "long", Decode: func(any, *avro.SchemaNode) (any, error) { panic("boom") }}
-	parsed, err := avro.Parse(`"long"`, bomb)
-	require.NoError(t, err)
-	d := inlineDecoder(t, `"long"`)
-	d.plain = &avroSchema{schema: parsed}
-	require.Equal(t, "decoding Avro panicked: boom", requireRefused(t, d, []byte{2}, ReasonPanic))
 }
 
 func writeSchemas(tb testing.TB, schemas ...string) units.StringList {
@@ -259,9 +250,9 @@ func writeSchemas(tb testing.TB, schemas ...string) units.StringList {
 	return files
 }
 
-func singleObjectDecoder(tb testing.TB, schemas ...string) *avroDecoder {
+func singleObjectDecoder(tb testing.TB, schemas ...string) *oracle {
 	tb.Helper()
-	d, err := newAvroDecoder(AvroConfig{Framing: framingSingleObject, SchemaFile: writeSchemas(tb, schemas...)}, avroLimits(), nil)
+	d, err := newOracle(AvroConfig{Framing: framingSingleObject, SchemaFile: writeSchemas(tb, schemas...)}, avroLimits(), nil)
 	require.NoError(tb, err)
 	return d
 }
@@ -299,7 +290,7 @@ func TestAvroSingleObjectsThatAreRefused(t *testing.T) {
 }
 
 func TestAvroFramingAutoTakesASingleObjectOfItsSchema(t *testing.T) {
-	d, err := newAvroDecoder(AvroConfig{Framing: framingAuto, Schema: sampleSchema}, avroLimits(), nil)
+	d, err := newOracle(AvroConfig{Framing: framingAuto, Schema: sampleSchema}, avroLimits(), nil)
 	require.NoError(t, err)
 	for _, value := range [][]byte{
 		encodeSample(t, 4),
@@ -316,7 +307,7 @@ func TestAvroFramingAutoTakesASingleObjectOfItsSchema(t *testing.T) {
 }
 
 func TestAvroRefusesAWrongFrameOfTheRegistry(t *testing.T) {
-	d := &avroDecoder{framing: framingConfluent}
+	d := &oracle{avroDecoder: &avroDecoder{framing: framingConfluent}}
 	f := func(value []byte, want string) {
 		t.Helper()
 		require.Equal(t, want, requireRefused(t, d, value, ReasonNotDecodable))

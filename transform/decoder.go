@@ -7,17 +7,33 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// treeDecoder decodes a record's value into a tree of Go values: nil, bool, int,
-// int32, int64, float32, float64, string, []byte, time.Time for instants and
-// dates, time.Duration, json.Number or *big.Rat for decimals, []any, and
-// map[string]any for records and maps. A union is the value of its branch.
-//
-// The tree may alias the record. The mapper is done with it before the next call,
-// and never changes it. One goroutine calls at a time.
-type treeDecoder interface {
-	// decodeTree returns a *decodeError where the record is at fault, and a
-	// *RetryError where it cannot be judged now; nothing else.
-	decodeTree(rec *kgo.Record) (any, error)
+// decoder reads records of another format than JSON. What it finds may alias the
+// record, and is valid until the next one is read. One goroutine calls at a time.
+type decoder interface {
+	// fill reads a record and fills the slots of a plan, which is the same one at each
+	// call. It returns a *decodeError where the record is at fault, and a *RetryError
+	// where it cannot be judged now; nothing else.
+	fill(rec *kgo.Record, into *plan) error
+	// appendEntries appends what is in an object, sorted by name, each name once.
+	appendEntries(into []entry, object *value) []entry
+	// element fills the slots of a plan from the element at a position of an array. It
+	// returns the position behind it, or false where there is none.
+	element(array *value, at cursor, into *plan) (cursor, bool)
+	// appendKey appends bytes that tell an object of scalars from every other that
+	// gives other labels.
+	appendKey(dst []byte, object *value) []byte
+}
+
+// entry is a value in an object, and its name.
+type entry struct {
+	name  string
+	value value
+}
+
+// cursor is a position in an array. It starts as its zero value.
+type cursor struct {
+	pos  int
+	left int // In the block of elements at the position.
 }
 
 // decodeError refuses a record as a whole.
@@ -33,7 +49,7 @@ func (e *decodeError) Error() string { return e.Text }
 
 // newDecoder makes the decoder of the configured format; nil: JSON, which the
 // mapper scans itself.
-func newDecoder(cfg *Config, schemas *Schemas) (treeDecoder, error) {
+func newDecoder(cfg *Config, schemas *Schemas) (decoder, error) {
 	if cfg.Format == formatJSON {
 		return nil, nil
 	}

@@ -1,30 +1,24 @@
 package transform
 
-import (
-	"encoding/binary"
-	"maps"
-	"slices"
-)
+import "encoding/binary"
 
-// entries goes over an object, in the order of the text or, for a tree, of the
-// names. It is used like a bufio.Scanner; name and value are valid until the
-// record has been mapped.
+// entries goes over an object, in the order of the text or, in other formats, of the
+// names. It is used like a bufio.Scanner; name and value are valid until the record
+// has been mapped.
 type entries struct {
 	name, value value
 
 	scan *scanner
 	pos  int // Of the next key, in text.
 	only *plan
-	// Of a tree.
-	names []string
-	tree  map[string]any
+	list []entry // Those that are left, where there is no text.
 }
 
-// entries goes over a value that is an object.
-func (m *Mapper) entries(v *value) entries {
-	if v.tree != nil {
-		tree := v.tree.(map[string]any)
-		return entries{tree: tree, names: slices.Sorted(maps.Keys(tree))}
+// entries goes over a value that is an object. The list is for what a decoder finds.
+func (m *Mapper) entries(v *value, list *[]entry) entries {
+	if m.decoder != nil {
+		*list = m.decoder.appendEntries((*list)[:0], v)
+		return entries{list: *list}
 	}
 	return entries{scan: &m.scan, pos: m.scan.space(int(v.bits) + 1), only: m.only}
 }
@@ -33,11 +27,11 @@ func (e *entries) next() bool {
 	if e.scan != nil {
 		return e.nextText()
 	}
-	if len(e.names) == 0 {
+	if len(e.list) == 0 {
 		return false
 	}
-	e.name, e.value = textValue(e.names[0]), treeValue(e.tree[e.names[0]])
-	e.names = e.names[1:]
+	e.name, e.value = textValue(e.list[0].name), e.list[0].value
+	e.list = e.list[1:]
 	return true
 }
 
@@ -66,14 +60,17 @@ type elements struct {
 	into *plan
 	scan *scanner
 	pos  int
-	tree []any
 	err  error
+	// Of another format than JSON.
+	decoder decoder
+	array   *value
+	at      cursor
 }
 
 // elements goes over a value that is an array.
 func (m *Mapper) elements(v *value, into *plan) elements {
-	if v.tree != nil {
-		return elements{into: into, tree: v.tree.([]any)}
+	if m.decoder != nil {
+		return elements{into: into, decoder: m.decoder, array: v}
 	}
 	return elements{into: into, scan: &m.scan, pos: m.scan.space(int(v.bits) + 1)}
 }
@@ -85,12 +82,9 @@ func (e *elements) next() bool {
 	if e.scan != nil {
 		return e.nextText()
 	}
-	if len(e.tree) == 0 {
-		return false
-	}
-	e.into.walk(e.tree[0])
-	e.tree = e.tree[1:]
-	return true
+	var ok bool
+	e.at, ok = e.decoder.element(e.array, e.at, e.into)
+	return ok
 }
 
 func (e *elements) nextText() bool {
@@ -120,34 +114,13 @@ func (m *Mapper) appendKey(dst []byte, v *value) []byte {
 	case boolean, integer, double, single:
 		return binary.LittleEndian.AppendUint64(dst, v.bits)
 	case instant:
-		dst, _ = v.appendText(dst)
+		return binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint64(dst, v.bits), v.nanos)
 	case object:
-		if v.tree == nil {
-			return appendSized(dst, v.text)
+		if m.decoder != nil {
+			return m.decoder.appendKey(dst, v)
 		}
-		return m.appendTreeKey(dst, v.tree.(map[string]any))
-	case missing, null, array, foreign: // These two are never labels.
-	}
-	return dst
-}
-
-// appendTreeKey does so for a map of scalars, in the order of the names; a map of
-// anything else is refused before it could be found again.
-func (m *Mapper) appendTreeKey(dst []byte, tree map[string]any) []byte {
-	m.names = m.names[:0]
-	for name := range tree {
-		m.names = append(m.names, name)
-	}
-	slices.Sort(m.names)
-	dst = binary.AppendUvarint(dst, uint64(len(m.names)))
-	for _, name := range m.names {
-		dst = appendSized(dst, name)
-		v := treeValue(tree[name])
-		if v.kind == object {
-			dst = append(dst, byte(object))
-			continue
-		}
-		dst = m.appendKey(dst, &v)
+		return appendSized(dst, v.text)
+	case missing, null, array: // An array is never a label.
 	}
 	return dst
 }

@@ -100,16 +100,6 @@ func mapped(t testing.TB, config, value string) string {
 
 func lines(s ...string) string { return strings.Join(s, "\n") + "\n" }
 
-// treeFunc is a treeDecoder.
-type treeFunc func(*kgo.Record) (any, error)
-
-func (f treeFunc) decodeTree(rec *kgo.Record) (any, error) { return f(rec) }
-
-// treeOf decodes every record to the same tree.
-func treeOf(tree any) treeFunc {
-	return func(*kgo.Record) (any, error) { return tree, nil }
-}
-
 // parseRelabel reads write_relabel_configs.
 func parseRelabel(t testing.TB, text string) []*relabel.Config {
 	t.Helper()

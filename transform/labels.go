@@ -126,7 +126,7 @@ func (b *labelBuilder) collectFrom(m *Mapper, from *ref) *fault {
 	case from.slot.kind != object:
 		return faultf(ReasonWrongType, "labels_from %s: found %s, want an object", from.source, from.slot.found())
 	}
-	for e := m.entries(from.slot); e.next(); {
+	for e := m.entries(from.slot, &m.tags); e.next(); {
 		name, _ := e.name.label()
 		text, ok := e.value.label()
 		if !ok {

@@ -32,7 +32,7 @@ type Mapper struct {
 	cfg      Config
 	now      func() time.Time
 	log      *zap.Logger
-	decoder  treeDecoder // Nil: JSON.
+	decoder  decoder // Nil: JSON.
 	rules    []*rule
 	metadata []metadataSlot
 	builder  labelBuilder
@@ -54,8 +54,9 @@ type Mapper struct {
 	latest  int64 // The greatest timestamp so far.
 	last    int64 // The last timestamp that limits.max_future allows.
 	key     []byte
-	shared  int // How much of key all entries of values_from share.
-	names   []string
+	shared  int     // How much of key all entries of values_from share.
+	fields  []entry // Those that applyEntries is at.
+	tags    []entry // The same of labels_from.
 	scratch []byte
 }
 
@@ -112,9 +113,6 @@ func (m *Mapper) compile() error {
 		m.rules = append(m.rules, r)
 	}
 	m.metadata = c.metadata
-	if d, ok := m.decoder.(*avroDecoder); ok && !m.root.any {
-		d.only(m.root.root.keys) // What no rule wants is skipped over, not decoded.
-	}
 	return nil
 }
 
@@ -197,11 +195,7 @@ func (m *Mapper) decode() error {
 		}
 		return nil
 	}
-	tree, err := m.decoder.decodeTree(m.rec)
-	if err == nil {
-		m.root.walk(tree)
-	}
-	return err
+	return m.decoder.fill(m.rec, m.root)
 }
 
 // retryable makes sure of the type of an error that is not the record's.

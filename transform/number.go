@@ -28,8 +28,8 @@ func (m *Mapper) number(v *value) (float64, Reason) {
 	case boolean:
 		return float64(v.bits), ""
 	case instant: // In seconds, Prometheus' base unit.
-		return instantSeconds(v.tree), ""
-	case missing, null, object, array, foreign:
+		return float64(int64(v.bits)) + float64(v.nanos)/1e9, ""
+	case missing, null, object, array:
 	}
 	return 0, ReasonWrongType
 }

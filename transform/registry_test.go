@@ -66,9 +66,9 @@ func newTestSchemas(tb testing.TB, cfg RegistryConfig) *Schemas {
 	return s
 }
 
-func registryDecoder(tb testing.TB, cfg RegistryConfig) *avroDecoder {
+func registryDecoder(tb testing.TB, cfg RegistryConfig) *oracle {
 	tb.Helper()
-	d, err := newAvroDecoder(AvroConfig{}, avroLimits(), newTestSchemas(tb, cfg))
+	d, err := newOracle(AvroConfig{}, avroLimits(), newTestSchemas(tb, cfg))
 	require.NoError(tb, err)
 	return d
 }

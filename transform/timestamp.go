@@ -93,10 +93,10 @@ func (t *timeReader) milliseconds(v *value, scratch *[]byte) (int64, Reason) {
 		*scratch = appendUnescaped((*scratch)[:0], v.text)
 		return t.text(string(*scratch))
 	case instant:
-		return v.tree.(time.Time).UnixMilli(), ""
+		return v.time().UnixMilli(), ""
 	case literal, integer, double, single:
 		return t.number(v, scratch)
-	case missing, null, boolean, object, array, foreign:
+	case missing, null, boolean, object, array:
 	}
 	return 0, ReasonBadTimestamp
 }
@@ -231,11 +231,6 @@ func allDigits(parts ...string) bool {
 		}
 	}
 	return true
-}
-
-func instantSeconds(tree any) float64 {
-	at := tree.(time.Time)
-	return float64(at.Unix()) + float64(at.Nanosecond())/1e9
 }
 
 // formatMillis writes a timestamp for people.

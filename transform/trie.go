@@ -32,8 +32,8 @@ type node struct {
 	// unwanted keys are told by their length.
 	lengths  uint64
 	children []*node
-	index    map[string]*node // Instead of a search, where there are many keys.
-	elements []*node          // By position in an array; nil where nothing is wanted.
+	index    map[string]int // Instead of a search, where there are many keys.
+	elements []*node        // By position in an array; nil where nothing is wanted.
 }
 
 // step leads from a value to one inside it: by key where index is negative.
@@ -93,9 +93,9 @@ func (n *node) addMember(key string) *node {
 	n.children = append(n.children, child)
 	n.lengths |= lengthBit(len(key))
 	if len(n.keys) > searchedKeys {
-		n.index = make(map[string]*node, len(n.keys))
+		n.index = make(map[string]int, len(n.keys))
 		for i, k := range n.keys {
-			n.index[k] = n.children[i]
+			n.index[k] = i
 		}
 	}
 	return child
@@ -113,18 +113,45 @@ func (n *node) addElement(i int) *node {
 
 // member returns the child under a key, or nil.
 func (n *node) member(key string) *node {
+	if i := n.position(key); i >= 0 {
+		return n.children[i]
+	}
+	return nil
+}
+
+// position is where a key is among the keys, or -1.
+func (n *node) position(key string) int {
 	if n.lengths&lengthBit(len(key)) == 0 {
-		return nil
+		return -1
 	}
 	if n.index != nil {
-		return n.index[key]
+		if i, ok := n.index[key]; ok {
+			return i
+		}
+		return -1
 	}
 	for i, k := range n.keys {
 		if k == key {
-			return n.children[i]
+			return i
 		}
 	}
-	return nil
+	return -1
+}
+
+// clear empties the slots at and below a place.
+func (n *node) clear() {
+	if n.slot != nil {
+		n.slot.kind = missing
+	}
+	n.seen = 0
+	for _, child := range n.children {
+		child.clear()
+	}
+	for _, child := range n.elements {
+		if child != nil {
+			child.clear()
+		}
+	}
 }
 
 func lengthBit(length int) uint64 { return 1 << min(length, 63) }
@@ -135,30 +162,4 @@ func (n *node) element(i int) *node {
 		return nil
 	}
 	return n.elements[i]
-}
-
-// walk fills the slots from a tree.
-func (p *plan) walk(tree any) {
-	p.reset()
-	p.root.walk(tree)
-}
-
-func (n *node) walk(tree any) {
-	if n.slot != nil {
-		*n.slot = treeValue(tree)
-	}
-	switch x := tree.(type) {
-	case map[string]any:
-		for i, key := range n.keys {
-			if v, ok := x[key]; ok {
-				n.children[i].walk(v)
-			}
-		}
-	case []any:
-		for i, child := range n.elements[:min(len(n.elements), len(x))] {
-			if child != nil {
-				child.walk(x[i])
-			}
-		}
-	}
 }

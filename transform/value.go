@@ -1,10 +1,7 @@
 package transform
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
-	"math/big"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -22,20 +19,22 @@ const (
 	integer // The value's bits are an int64.
 	double  // The value's bits are a float64.
 	single  // The value's bits are a float64 that was a float32.
-	instant // The tree is a time.Time.
+	instant // The bits are an int64 of seconds since 1970, before the nanos.
 	text    // The text itself.
 	escaped // Text that still has its JSON escapes.
-	object  // The JSON text, or a tree of type map[string]any.
-	array   // The JSON text, or a tree of type []any.
-	foreign // A tree of a type that no rule can use.
+	object  // The JSON text, or what the decoder says in tree.
+	array   // The same.
 )
 
 // value is what a rule finds at a path, whatever the format of the record was. It
 // may alias the record's bytes and is valid until the next record is decoded.
 type value struct {
-	kind kind
-	bits uint64
-	text string
+	kind  kind
+	nanos uint32
+	bits  uint64
+	text  string
+	// tree is what the decoder of another format than JSON has to know of an object or
+	// array to read on in it.
 	tree any
 }
 
@@ -56,55 +55,9 @@ func textOf(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // A copy of each record would cost more than mapping it.
 }
 
-// treeValue takes one node of a tree as a treeDecoder makes it.
-func treeValue(tree any) value {
-	switch x := tree.(type) {
-	case nil:
-		return value{kind: null}
-	case string:
-		return value{kind: text, text: x}
-	case []byte:
-		return value{kind: text, text: string(x)}
-	case map[string]any:
-		return value{kind: object, tree: tree}
-	case []any:
-		return value{kind: array, tree: tree}
-	case bool:
-		if x {
-			return value{kind: boolean, bits: 1}
-		}
-		return value{kind: boolean}
-	case time.Time:
-		return value{kind: instant, tree: tree}
-	}
-	return numberValue(tree)
-}
-
-func numberValue(tree any) value {
-	switch x := tree.(type) {
-	case float64:
-		return value{kind: double, bits: math.Float64bits(x)}
-	case float32:
-		return value{kind: single, bits: math.Float64bits(float64(x))}
-	case int:
-		return integerValue(int64(x))
-	case int32:
-		return integerValue(int64(x))
-	case int64:
-		return integerValue(x)
-	case uint32:
-		return integerValue(int64(x))
-	case uint64:
-		return value{kind: literal, text: strconv.FormatUint(x, 10)}
-	case json.Number:
-		return value{kind: literal, text: string(x)}
-	case time.Duration: // In seconds, Prometheus' base unit.
-		return value{kind: double, bits: math.Float64bits(x.Seconds())}
-	case *big.Rat:
-		f, _ := x.Float64()
-		return value{kind: double, bits: math.Float64bits(f)}
-	}
-	return value{kind: foreign, tree: tree}
+// instantValue is a point in time.
+func instantValue(at time.Time) value {
+	return value{kind: instant, bits: uint64(at.Unix()), nanos: uint32(at.Nanosecond())}
 }
 
 // absent says that there is nothing to use: the path is missing, or null.
@@ -115,6 +68,9 @@ func (v *value) numeric() bool { return v.kind >= boolean && v.kind <= single }
 
 // float is the number that the bits of a double or a single are.
 func (v *value) float() float64 { return math.Float64frombits(v.bits) }
+
+// time is the point in time that an instant is, in UTC.
+func (v *value) time() time.Time { return time.Unix(int64(v.bits), int64(v.nanos)).UTC() }
 
 // appendText writes a scalar as the text of a label: numbers and booleans as JSON
 // writes them, times as RFC 3339. It returns false for what is no scalar.
@@ -135,8 +91,8 @@ func (v *value) appendText(dst []byte) ([]byte, bool) {
 	case single:
 		return appendFloat(dst, v.float(), 32), true
 	case instant:
-		return v.tree.(time.Time).UTC().AppendFormat(dst, time.RFC3339Nano), true
-	case object, array, foreign:
+		return v.time().AppendFormat(dst, time.RFC3339Nano), true
+	case object, array:
 	}
 	return dst, false
 }
@@ -174,8 +130,6 @@ func (v *value) found() string {
 		return "an object"
 	case array:
 		return "an array"
-	case foreign:
-		return fmt.Sprintf("a value of type %T", v.tree)
 	case text, escaped:
 		s, _ := v.label()
 		return "the text " + quoted(s)
