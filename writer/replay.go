@@ -15,7 +15,7 @@ const (
 	backers = 3
 	// How many series have to confirm that a partition is being replayed at all; as many
 	// that have not been asked are asked in the end.
-	witnesses = 10
+	witnesses = 15
 )
 
 // partition is where a record comes from.
