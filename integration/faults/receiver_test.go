@@ -5,6 +5,7 @@ package faults
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,16 +86,20 @@ func TestMisconfigured(t *testing.T) {
 func (tr *trial) misconfigured(program *harness.Program, status int, lasting time.Duration) {
 	tr.Helper()
 	before, _ := tr.proxy.Requests()
+	began := time.Now()
 	tr.proxy.Set(func() Fault { return Fault{Status: status} })
-	time.Sleep(lasting / 2)
+	// It finds out with its next request, which may be some seconds away.
+	require.Eventually(tr, func() bool {
+		err := program.Ready(tr.Context())
+		return err != nil && strings.Contains(err.Error(), strconv.Itoa(status))
+	}, tr.plan.catchUp, 50*time.Millisecond, "it is not ready, and says %d", status)
 	held := tr.committed()
-	require.ErrorContains(tr, program.Ready(tr.Context()), strconv.Itoa(status))
 	require.InDelta(tr, 1, program.Metric(tr.T, "kafka2prom_receiver_misconfigured", nil), 0, "status %d", status)
-	time.Sleep(lasting / 2)
+	time.Sleep(lasting)
 	require.Equal(tr, held, tr.committed(), "commits under status %d", status)
 	after, _ := tr.proxy.Requests()
 	// A shard tries again after 2.5 s at the earliest. Some requests were on their way before.
-	require.LessOrEqual(tr, after-before, shards*(int(lasting.Seconds()/2.5)+2), "requests under status %d", status)
+	require.LessOrEqual(tr, after-before, shards*(int(time.Since(began).Seconds()/2.5)+2), "requests under status %d", status)
 }
 
 // Everything fails for a while, for longer than any buffer lasts.
